@@ -24,14 +24,14 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// A Report tells a chain's runner of each step that ran: err is nil, or the *StepError.
-// It is called in order, from the goroutine that runs the chain.
-type Report func(step Step, took time.Duration, err error)
+// A Report tells a chain's runner of each step that ran, i being its position in the chain: err is nil,
+// or the *StepError. It is called in order, from the goroutine that runs the chain.
+type Report func(i int, took time.Duration, err error)
 
-// Run runs the steps that fit ev.Status until one with OnError = Abort fails, and returns that
-// *StepError. Failures of steps with OnError = Continue are only reported.
-func (c Chain) Run(ctx context.Context, ev Event, report Report) error {
-	for i := range c {
+// Run runs the steps from position from on that fit ev.Status until one with OnError = Abort fails, and
+// returns that *StepError. Failures of steps with OnError = Continue are only reported.
+func (c Chain) Run(ctx context.Context, from int, ev Event, report Report) error {
+	for i := from; i < len(c); i++ {
 		err := c.step(ctx, i, ev, report)
 		if err != nil && c[i].OnError == Abort {
 			return err
@@ -43,7 +43,7 @@ func (c Chain) Run(ctx context.Context, ev Event, report Report) error {
 	return nil
 }
 
-// Finish runs every step from index from on that fits ev.Status, whatever fails, and returns all the
+// Finish runs every step from position from on that fits ev.Status, whatever fails, and returns all the
 // failures of steps with OnError = Abort, joined. It puts a machine back in order: after a failure one
 // hook more that cannot do its part is no reason to leave out the rest.
 func (c Chain) Finish(ctx context.Context, from int, ev Event, report Report) error {
@@ -81,7 +81,7 @@ func (c Chain) step(ctx context.Context, i int, ev Event, report Report) error {
 	}
 	cancel()
 	if report != nil {
-		report(s, time.Since(start), err)
+		report(i, time.Since(start), err)
 	}
 	return err
 }
