@@ -1,0 +1,189 @@
+package artifacttest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/dropship/dropship/artifact"
+)
+
+// What happens when the network or the server breaks.
+
+// quick are the options of a resuming reader that does not make the tests wait.
+func quick(onResume func(artifact.Resume)) artifact.ResumeOptions {
+	return artifact.ResumeOptions{BaseDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond, OnResume: onResume}
+}
+
+// drain reads to the end and returns the error that ended it, io.EOF included.
+func drain(r io.Reader) error {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// via publishes content and returns its source behind a proxy, with one Stat and whatever
+// authentication it takes done.
+func (h Harness) via(t *testing.T, name string, content []byte) (*Proxy, artifact.Source, artifact.Info) {
+	t.Helper()
+	h.Publish(t, name, content)
+	p := StartProxy(t, h.URL)
+	src := h.SourceVia(t, name, p.URL)
+	return p, src, stat(t, src)
+}
+
+func testUnreachable(t *testing.T, h Harness) {
+	const name = "unreachable.tar.gz"
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("cannot find a free port: %v", err)
+	}
+	l.Close()
+	src := h.SourceVia(t, name, "http://"+l.Addr().String())
+	_, err = src.Stat(t.Context())
+	h.wantOther(t, src, "Stat", err)
+	_, err = open(t.Context(), src, artifact.Info{Revision: "00000000000000000000000000000000", Size: 10}, 0)
+	h.wantOther(t, src, "Open", err)
+}
+
+func testServerErrors(t *testing.T, h Harness) {
+	p, src, info := h.via(t, "server-errors.tar.gz", content(1000, 20))
+	all := func(*http.Request) bool { return true }
+	for _, code := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusForbidden} {
+		p.Break(-1, Status(code), all)
+		_, err := src.Stat(t.Context())
+		h.wantOther(t, src, "Stat with "+Status(code).String(), err)
+		_, err = open(t.Context(), src, info, 0)
+		h.wantOther(t, src, "Open with "+Status(code).String(), err)
+	}
+	p.Break(0, Fault{}, nil)
+	if again := stat(t, src); again.Revision != info.Revision {
+		t.Errorf("the revision is %q after the errors and was %q before", again.Revision, info.Revision)
+	}
+}
+
+func testCut(t *testing.T, h Harness) {
+	want := content(500_000, 21)
+	p, src, info := h.via(t, "cut.tar.gz", want)
+
+	p.Break(1, Cut(200_000), h.isDownload)
+	_, err := open(t.Context(), src, info, 0)
+	h.wantOther(t, src, "Read of a cut body", err)
+
+	p.Forget()
+	p.Break(2, Cut(200_000), h.isDownload)
+	var resumes []int64
+	got, err := download(t.Context(), src, info, quick(func(r artifact.Resume) {
+		h.checkText(t, src, "Resume.Cause", r.Cause)
+		resumes = append(resumes, r.Offset)
+	}))
+	if err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("got %d bytes and error %v, want the %d bytes published", len(got), err, len(want))
+	}
+	if len(resumes) != 2 {
+		t.Errorf("got resumes at %v, want two", resumes)
+	}
+	// Each connection must begin where the one before was cut: bytes that arrived are not fetched again.
+	var ranges []string
+	for _, r := range p.Requests() {
+		if h.isDownload(r) {
+			ranges = append(ranges, r.Header.Get("Range"))
+		}
+	}
+	if len(ranges) != 1+len(resumes) {
+		t.Fatalf("got downloads with the ranges %q, want %d of them", ranges, 1+len(resumes))
+	}
+	for i, offset := range resumes {
+		if start := rangeStart(ranges[i+1]); start != offset {
+			t.Errorf("resumed at byte %d with the range %q", offset, ranges[i+1])
+		}
+	}
+}
+
+func testCutThenChanged(t *testing.T, h Harness) {
+	const name = "cut-then-changed.tar.gz"
+	p, src, info := h.via(t, name, content(500_000, 22))
+	p.Break(1, Cut(200_000), h.isDownload)
+	_, err := download(t.Context(), src, info, quick(func(artifact.Resume) {
+		h.Publish(t, name, content(500_000, 23))
+	}))
+	h.wantIs(t, src, "download", err, artifact.ErrChanged)
+}
+
+func testShortBody(t *testing.T, h Harness) {
+	want := content(10_000, 24)
+	p, src, info := h.via(t, "short-body.tar.gz", want)
+	p.Break(1, Short(4000), h.isDownload)
+	_, err := open(t.Context(), src, info, 0)
+	h.wantIs(t, src, "Read of a short body", err, io.ErrUnexpectedEOF)
+
+	p.Break(1, Short(4000), h.isDownload)
+	got, err := download(t.Context(), src, info, quick(nil))
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("got %d bytes and error %v, want the %d bytes published", len(got), err, len(want))
+	}
+}
+
+func testWrongBytes(t *testing.T, h Harness) {
+	p, src, info := h.via(t, "wrong-bytes.tar.gz", content(100_000, 25))
+	p.Break(1, Flip(70_000), h.isDownload)
+	_, err := download(t.Context(), src, info, quick(nil))
+	var sum *artifact.ChecksumError
+	if !errors.As(err, &sum) {
+		t.Errorf("got error %v, want a *artifact.ChecksumError", err)
+	}
+	h.checkText(t, src, "Verify", err)
+}
+
+func testStalled(t *testing.T, h Harness) {
+	want := content(100_000, 26)
+	p, src, info := h.via(t, "stalled.tar.gz", want)
+	p.Break(1, Stall(30_000), h.isDownload)
+	o := quick(nil)
+	o.StallTimeout = time.Second
+	got, err := download(t.Context(), src, info, o)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("got %d bytes and error %v, want the %d bytes published", len(got), err, len(want))
+	}
+}
+
+func testCancelledWhileStalled(t *testing.T, h Harness) {
+	p, src, info := h.via(t, "cancelled-while-stalled.tar.gz", content(100_000, 27))
+	p.Break(1, Stall(30_000), h.isDownload)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	body, err := src.Open(ctx, info, 0)
+	if err != nil {
+		t.Fatalf("cannot open: %v", err)
+	}
+	defer body.Close()
+	if _, err := io.ReadFull(body, make([]byte, 30_000)); err != nil {
+		t.Fatalf("cannot read what was sent: %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- drain(body) }() // blocks: nothing more is sent
+	cancel()
+	select {
+	case err := <-ended:
+		h.wantIs(t, src, "Read", err, context.Canceled)
+	case <-time.After(10 * time.Second):
+		t.Error("a read goes on 10s after the end of its context")
+	}
+}
+
+func testOneRequestPerStat(t *testing.T, h Harness) {
+	p, src, _ := h.via(t, "one-request-per-stat.tar.gz", content(100_000, 28))
+	p.Forget()
+	for range 3 {
+		stat(t, src)
+	}
+	if got := p.Requests(); len(got) != 3 {
+		t.Errorf("three Stats made %d requests: %v", len(got), got)
+	}
+}

@@ -1,0 +1,180 @@
+package artifact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+)
+
+// errStalled is the cause of a resume after too long a silence.
+var errStalled = errors.New("no byte arrived for too long")
+
+// ResumeOptions says how patient a ResumingReader is. The zero value is right for the agent.
+type ResumeOptions struct {
+	StallTimeout time.Duration // without a byte for so long, the connection counts as cut; default 60s
+	Attempts     int           // gives up after so many in a row without a new byte; default 6
+	BaseDelay    time.Duration // before the first attempt after progress, doubled by each failure; default 500ms
+	MaxDelay     time.Duration // no delay is longer; default 15s
+	// OnResume, if not nil, is told of each new attempt before its delay, in the goroutine that reads.
+	OnResume func(Resume)
+}
+
+// A Resume is one more attempt to get the rest of the bytes.
+type Resume struct {
+	Offset int64         // bytes that have arrived
+	Delay  time.Duration // until the attempt
+	Cause  error         // why the one before ended; it names the source
+}
+
+// A ResumingReader reads all bytes of one revision through as many connections as it takes. Where
+// one is cut, ends early or goes silent it opens the source again at the offset reached, so no byte
+// is fetched twice. It is the only retrying that a download needs. Not safe for concurrent use.
+type ResumingReader struct {
+	ctx    context.Context // of the download; a Read has none of its own
+	src    Source
+	info   Info
+	o      ResumeOptions
+	offset int64
+
+	body     io.ReadCloser // nil between connections
+	cancel   context.CancelCauseFunc
+	conn     context.Context // of the current connection
+	progress bool            // the current connection, or the one that just ended, has given bytes
+	cause    error           // why the last connection ended
+	failures int             // attempts in a row without a new byte
+	final    error           // what every further Read returns
+}
+
+// NewResumingReader returns a reader of the bytes of info.Revision. It opens the source at the first Read.
+//
+// Read returns io.EOF only when all bytes have arrived. ErrChanged and ErrNotExist, a body longer
+// than info.Size (*SizeError) and the end of ctx are final at once; any other failure is when
+// o.Attempts are used up. The bytes are not verified here. The caller closes it.
+func NewResumingReader(ctx context.Context, src Source, info Info, o ResumeOptions) *ResumingReader {
+	if o.StallTimeout <= 0 {
+		o.StallTimeout = 60 * time.Second
+	}
+	if o.Attempts <= 0 {
+		o.Attempts = 6
+	}
+	if o.BaseDelay <= 0 {
+		o.BaseDelay = 500 * time.Millisecond
+	}
+	if o.MaxDelay <= 0 {
+		o.MaxDelay = 15 * time.Second
+	}
+	return &ResumingReader{ctx: ctx, src: src, info: info, o: o}
+}
+
+// Read implements io.Reader.
+func (r *ResumingReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for r.final == nil {
+		if r.cause != nil {
+			if r.final = r.wait(); r.final != nil {
+				break
+			}
+		}
+		n, err := r.attempt(p)
+		r.offset += int64(n)
+		if n > 0 {
+			r.failures, r.progress = 0, true
+		}
+		if err != nil {
+			r.disconnect(err)
+		}
+		if r.info.Size >= 0 && r.offset > r.info.Size {
+			r.disconnect(nil)
+			r.final = &SizeError{Source: r.src.String(), Want: r.info.Size, Got: r.offset}
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	return 0, r.final
+}
+
+// attempt reads once, from a new connection if there is none.
+func (r *ResumingReader) attempt(p []byte) (int, error) {
+	if r.conn == nil {
+		r.conn, r.cancel = context.WithCancelCause(r.ctx)
+		r.progress = false
+	}
+	// Only the wait for the repository counts as a stall, not the time that our reader takes.
+	stall := time.AfterFunc(r.o.StallTimeout, func() { r.cancel(errStalled) })
+	defer stall.Stop()
+	if r.body == nil {
+		body, err := r.src.Open(r.conn, r.info, r.offset)
+		if err != nil {
+			return 0, err
+		}
+		r.body = body
+	}
+	return r.body.Read(p)
+}
+
+// disconnect ends the current connection, and decides by err whether there may be another.
+func (r *ResumingReader) disconnect(err error) {
+	if r.conn == nil {
+		return
+	}
+	stalled := errors.Is(context.Cause(r.conn), errStalled)
+	r.cancel(nil)
+	if r.body != nil {
+		r.body.Close()
+	}
+	r.conn, r.body, r.cause = nil, nil, nil
+	switch {
+	case r.ctx.Err() != nil:
+		r.final = fmt.Errorf("cannot read %s: %w", r.src, r.ctx.Err())
+	case err == io.EOF && r.offset >= r.info.Size: //nolint:errorlint // a wrapped io.EOF is a connection's end
+		r.final = io.EOF
+	case errors.Is(err, ErrChanged), errors.Is(err, ErrNotExist):
+		r.final = err
+	case stalled:
+		r.cause = fmt.Errorf("cannot read %s: %w (%s)", r.src, errStalled, r.o.StallTimeout)
+	case errors.Is(err, io.EOF):
+		r.cause = fmt.Errorf("cannot read %s: %w", r.src, io.ErrUnexpectedEOF)
+	default:
+		r.cause = err
+	}
+}
+
+// wait lets the delay before the next attempt pass, or returns why there is none.
+func (r *ResumingReader) wait() error {
+	if !r.progress {
+		r.failures++
+	}
+	if r.failures >= r.o.Attempts {
+		return fmt.Errorf("cannot get past byte %d in %d attempts: %w", r.offset, r.failures, r.cause)
+	}
+	delay := r.o.BaseDelay
+	for range r.failures {
+		delay = min(2*delay, r.o.MaxDelay)
+	}
+	delay = delay/2 + rand.N(delay/2+1) // a fleet that was cut at once must not come back at once
+	if r.o.OnResume != nil {
+		r.o.OnResume(Resume{Offset: r.offset, Delay: delay, Cause: r.cause})
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		r.cause = nil
+		return nil
+	case <-r.ctx.Done():
+		return fmt.Errorf("cannot read %s: %w", r.src, r.ctx.Err())
+	}
+}
+
+// Close ends the connection. It is safe before the end, and more than once.
+func (r *ResumingReader) Close() error {
+	r.disconnect(nil)
+	r.final = fmt.Errorf("cannot read %s: %w", r.src, io.ErrClosedPipe)
+	return nil
+}

@@ -1,0 +1,165 @@
+package artifact
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+)
+
+// The polynomial 0xad93d23594c93659 of the NVM Express base specification, reflected as hash/crc64 wants it.
+var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+
+func newHash(a Algorithm) (hash.Hash, error) {
+	switch a {
+	case MD5:
+		return md5.New(), nil
+	case SHA1:
+		return sha1.New(), nil
+	case SHA256:
+		return sha256.New(), nil
+	case CRC32:
+		return crc32.NewIEEE(), nil
+	case CRC32C:
+		return crc32.New(crc32.MakeTable(crc32.Castagnoli)), nil
+	case CRC64NVME:
+		return crc64.New(crc64NVME), nil
+	default:
+		return nil, fmt.Errorf("the checksum algorithm %q is unknown", string(a))
+	}
+}
+
+// A Verifier is written all bytes of one artifact, in order, and then says whether they are the ones
+// that the repository advertises. It computes everything in that one pass, and always the md5 (the
+// artifact's hash) and the sha256, whatever there is to check. It is not safe for concurrent use.
+type Verifier struct {
+	source string
+	want   int64 // -1: unknown
+	got    int64
+	whole  map[Algorithm]hash.Hash // one each, however many checksums use it
+	checks []check
+}
+
+type check struct {
+	want Checksum
+	sum  interface{ Sum(b []byte) []byte }
+}
+
+// NewVerifier returns a Verifier for size bytes (-1: unknown, then the size is not checked unless
+// the parts of a composite checksum give it). The source is named in errors. It is an error if an
+// algorithm is unknown, if a sum has not the length of its algorithm, or if part sizes do not add up.
+func NewVerifier(source string, size int64, sums []Checksum) (*Verifier, error) {
+	v := &Verifier{
+		source: source,
+		want:   size,
+		whole:  map[Algorithm]hash.Hash{MD5: md5.New(), SHA256: sha256.New()},
+	}
+	for _, c := range sums {
+		if err := v.add(c); err != nil {
+			return nil, fmt.Errorf("cannot verify %s by %s: %w", source, c, err)
+		}
+	}
+	return v, nil
+}
+
+func (v *Verifier) add(c Checksum) error {
+	h, err := newHash(c.Algorithm)
+	if err != nil {
+		return err
+	}
+	if len(c.Sum) != h.Size() {
+		return fmt.Errorf("the sum is %d bytes long and should be %d", len(c.Sum), h.Size())
+	}
+	if len(c.PartSizes) > 0 {
+		var total int64
+		for _, n := range c.PartSizes {
+			if n < 0 {
+				return fmt.Errorf("a part has the size %d", n)
+			}
+			total += n
+		}
+		if v.want < 0 {
+			v.want = total
+		}
+		if total != v.want {
+			return fmt.Errorf("the parts have %d bytes together and the artifact has %d", total, v.want)
+		}
+		sums, _ := newHash(c.Algorithm)
+		v.checks = append(v.checks, check{c, &composite{sizes: c.PartSizes, part: h, sums: sums}})
+		return nil
+	}
+	if v.whole[c.Algorithm] == nil {
+		v.whole[c.Algorithm] = h
+	}
+	v.checks = append(v.checks, check{c, v.whole[c.Algorithm]})
+	return nil
+}
+
+// Write takes the next bytes. It never fails.
+func (v *Verifier) Write(p []byte) (int, error) {
+	v.got += int64(len(p))
+	for _, h := range v.whole {
+		h.Write(p)
+	}
+	for _, c := range v.checks {
+		if parts, ok := c.sum.(*composite); ok {
+			parts.write(p)
+		}
+	}
+	return len(p), nil
+}
+
+// MD5 returns the md5 of the bytes so far, in lower-case hex.
+func (v *Verifier) MD5() string { return hex.EncodeToString(v.whole[MD5].Sum(nil)) }
+
+// SHA256 returns the sha256 of the bytes so far, in lower-case hex.
+func (v *Verifier) SHA256() string { return hex.EncodeToString(v.whole[SHA256].Sum(nil)) }
+
+// Size returns how many bytes were written so far.
+func (v *Verifier) Size() int64 { return v.got }
+
+// Verify says, after the last byte, whether the bytes are right: nil, a *SizeError or a *ChecksumError.
+func (v *Verifier) Verify() error {
+	if v.want >= 0 && v.got != v.want {
+		return &SizeError{Source: v.source, Want: v.want, Got: v.got}
+	}
+	for _, c := range v.checks {
+		if got := c.sum.Sum(nil); !bytes.Equal(got, c.want.Sum) {
+			return &ChecksumError{Source: v.source, Want: c.want, Got: got}
+		}
+	}
+	return nil
+}
+
+// A composite computes a checksum of the checksums of parts.
+type composite struct {
+	sizes []int64   // of the parts not ended yet; the first one is being written
+	done  int64     // bytes of that part so far
+	part  hash.Hash // over that part
+	sums  hash.Hash // over the sums of the parts that have ended
+}
+
+func (c *composite) write(p []byte) {
+	for len(c.sizes) > 0 {
+		n := min(int64(len(p)), c.sizes[0]-c.done)
+		c.part.Write(p[:n])
+		c.done += n
+		p = p[n:]
+		if c.done < c.sizes[0] {
+			return
+		}
+		c.sums.Write(c.part.Sum(nil))
+		c.part.Reset()
+		c.sizes, c.done = c.sizes[1:], 0
+	}
+}
+
+func (c *composite) Sum(b []byte) []byte {
+	c.write(nil) // ends trailing parts of no bytes
+	return c.sums.Sum(b)
+}
