@@ -132,10 +132,12 @@ func (r *ResumingReader) disconnect(err error) {
 	switch {
 	case r.ctx.Err() != nil:
 		r.final = fmt.Errorf("cannot read %s: %w", r.src, r.ctx.Err())
-	case err == io.EOF && r.offset >= r.info.Size: //nolint:errorlint // a wrapped io.EOF is a connection's end
-		r.final = io.EOF
 	case errors.Is(err, ErrChanged), errors.Is(err, ErrNotExist):
 		r.final = err
+	case r.offset == r.info.Size: // however it ended, nothing is left to fetch
+		r.final = io.EOF
+	case err == io.EOF && r.info.Size < 0: //nolint:errorlint // a wrapped io.EOF is a connection's end
+		r.final = io.EOF
 	case stalled:
 		r.cause = fmt.Errorf("cannot read %s: %w (%s)", r.src, errStalled, r.o.StallTimeout)
 	case errors.Is(err, io.EOF):
