@@ -1,39 +1,18 @@
 // Package archive unpacks artifacts, in one pass over the bytes and confined to one directory.
+//
+// An artifact comes from wherever the configuration says, and may be anything: what it is unpacked to
+// is therefore created through an os.Root, and everything that is no plain file, directory or link
+// within the tree is refused.
 package archive
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 )
-
-// A Format is how an artifact is packed.
-type Format string
-
-// The formats, by the names that an artifact's `type` takes.
-const (
-	TarGzip  Format = "tar.gz"
-	TarZstd  Format = "tar.zst"
-	TarXz    Format = "tar.xz"
-	TarBzip2 Format = "tar.bz2"
-	Tar      Format = "tar"
-	Zip      Format = "zip"
-	File     Format = "file" // no archive: the artifact is the file
-)
-
-// ParseFormat returns the format of that name; the error lists the names there are.
-func ParseFormat(name string) (Format, error) { panic("to be written") }
-
-// FormatOf returns the format that path's extension tells (".tgz", ".tar.gz", ".zip" …, in any case),
-// or false where it tells none.
-func FormatOf(path string) (Format, bool) { panic("to be written") }
-
-// Limits bound what an archive may unpack to. A zero field means its default.
-type Limits struct {
-	Size    int64 // bytes of all files together
-	Entries int   // files, directories, links
-	Ratio   int64 // unpacked bytes per packed byte, once past the first 64 MiB
-}
 
 // Options say how to unpack.
 type Options struct {
@@ -48,12 +27,191 @@ type Options struct {
 
 // Stats is what was unpacked.
 type Stats struct {
-	Packed, Unpacked int64 // bytes
+	Packed, Unpacked int64 // bytes read from the reader, bytes of all files together
 	Entries          int
 }
 
 // Unpack reads an artifact from r to its very end and creates it as name in dir: a directory for an
-// archive, a file for File. (contract to be completed by its author)
+// archive, a file for File. name is one path element, and must not exist.
+//
+// The bytes are read once, in order, by the calling goroutine, and are not kept. They are read beyond
+// the end of the archive (padding, and what gzip's own tool ignores as trailing garbage), so that a
+// hash taken on the way covers all of them. Only a zip is written down first, since its table of
+// contents comes last: to a file beside name that is unlinked while it is open, and so is gone in
+// every case, even after a crash.
+//
+// Memory does not grow with the artifact but with the number of its directories (for a zip, of its
+// entries). Window and dictionary of a compression are allocated as its writer chose: zstd up to
+// 128 MiB as in its own tool, xz up to the 4 GiB of its format.
+//
+// What is kept: the permission bits exactly as archived, whatever the umask; modification times, of
+// links too; symlinks, hard links, empty directories; names as the bytes they are. The entry "." is
+// the top directory itself. A directory that the archive implies without naming it, and the top
+// directory if it is not named, get mode 0755; so do directories of a zip made without Unix modes,
+// while its files get 0644, as does a File. Not kept: owners (Options.UID and GID decide), access
+// times, extended attributes and ACLs. A sparse file is written in full, and counts so. As with GNU
+// tar, of several entries with one name the last wins; only a directory cannot replace another kind
+// of entry, nor the reverse.
+//
+// What is refused, with the entry's name: an absolute name, ".." as part of a name, a NUL, in a zip a
+// backslash; an entry below one that is no directory, so also below a symlink; a symlink whose target
+// is absolute or leads outside the tree; a hard link to anything but an earlier entry; devices, fifos
+// and sockets; setuid and setgid bits without Options.Setuid.
+//
+// Other errors: content whose magic bytes are those of another format; an archive without any entry,
+// so also an empty artifact (a File may be empty); a truncated or corrupt archive. A tar without its
+// end marker is accepted, as GNU tar does, if it ends where an entry could begin. A *LimitError says
+// which limit is exceeded. Errors of r and of the file system are wrapped (syscall.ENOSPC, say). After
+// ctx ends, Unpack returns soon if reads from r do, with an error for which errors.Is(err, ctx.Err())
+// holds. Nothing is retried.
+//
+// Nothing is synced to disk. After an error what is unpacked so far stays as name, if it was created at
+// all: the caller removes it. Stats then say how far it came.
 func Unpack(ctx context.Context, dir *os.Root, name string, r io.Reader, o Options) (Stats, error) {
-	panic("to be written")
+	u := &unpacker{
+		ctx:    ctx,
+		dir:    dir,
+		name:   name,
+		o:      o,
+		limits: o.Limits.withDefaults(),
+		buf:    make([]byte, bufferSize),
+	}
+	u.in = &input{u: u, r: r}
+	u.packed = bufio.NewReaderSize(u.in, bufferSize)
+	err := u.run()
+	// Decompressors do not all wrap the errors of what they read from. The cause must not get lost.
+	if err != nil && u.in.err != nil && !errors.Is(err, u.in.err) {
+		err = fmt.Errorf("%w: %w", err, u.in.err)
+	}
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %w", err, ctx.Err())
+	}
+	return u.stats, err
+}
+
+// bufferSize is large enough that the cost of system calls does not show.
+const bufferSize = 256 << 10
+
+// An unpacker is one call of Unpack.
+type unpacker struct {
+	ctx    context.Context
+	dir    *os.Root
+	name   string
+	o      Options
+	limits Limits
+	in     *input
+	packed *bufio.Reader // over in
+	buf    []byte        // of copies
+	inside int64         // bytes that came out of the decompression, including what is no file's content
+	stats  Stats
+}
+
+func (u *unpacker) run() error {
+	head, err := u.packed.Peek(headSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("cannot read the artifact: %w", err)
+	}
+	if err := agree(u.o.Format, u.o.Sniff, head); err != nil {
+		return fmt.Errorf("cannot unpack the artifact: %w", err)
+	}
+	switch u.o.Format {
+	case File:
+		err = u.file()
+	case Zip:
+		err = u.zip()
+	default:
+		err = u.tar()
+	}
+	if err != nil {
+		return err
+	}
+	if u.o.Format != File && u.stats.Entries == 0 {
+		return errors.New("cannot unpack the artifact: the archive has no entries")
+	}
+	if _, err := u.copy(io.Discard, u.packed); err != nil {
+		return fmt.Errorf("cannot read the artifact to its end: %w", err)
+	}
+	return nil
+}
+
+// file makes the artifact itself the result.
+func (u *unpacker) file() error {
+	err := func() error {
+		f, err := u.dir.OpenFile(u.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		u.stats.Entries = 1
+		if err := u.fill(f, u.packed); err != nil {
+			return err
+		}
+		if err := u.own(f.Chown); err != nil {
+			return err
+		}
+		if err := f.Chmod(0o644); err != nil {
+			return err
+		}
+		return f.Close()
+	}()
+	if err != nil {
+		return fmt.Errorf("cannot write the artifact as a file: %w", err)
+	}
+	return nil
+}
+
+// own gives what chown acts on to the owner that was configured, if one was.
+func (u *unpacker) own(chown func(uid, gid int) error) error {
+	if u.o.UID < 0 && u.o.GID < 0 {
+		return nil
+	}
+	return chown(u.o.UID, u.o.GID)
+}
+
+// fill copies a file's content, and counts it.
+func (u *unpacker) fill(f *os.File, content io.Reader) error {
+	_, err := u.copy(&counted{u, f}, content)
+	return err
+}
+
+// copy is io.CopyBuffer that stops when ctx ends, and always uses the one buffer there is.
+func (u *unpacker) copy(w io.Writer, r io.Reader) (int64, error) {
+	var done int64
+	for {
+		if err := u.ctx.Err(); err != nil {
+			return done, err
+		}
+		n, err := r.Read(u.buf)
+		if n > 0 {
+			if _, err := w.Write(u.buf[:n]); err != nil {
+				return done, err
+			}
+			done += int64(n)
+		}
+		if errors.Is(err, io.EOF) {
+			return done, nil
+		}
+		if err != nil {
+			return done, err
+		}
+	}
+}
+
+// An input is the caller's reader. It remembers the reader's error, and counts.
+type input struct {
+	u   *unpacker
+	r   io.Reader
+	err error // of r, other than io.EOF
+}
+
+func (in *input) Read(p []byte) (int, error) {
+	if err := in.u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := in.r.Read(p)
+	in.u.stats.Packed += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		in.err = err
+	}
+	return n, err
 }

@@ -1,0 +1,366 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A tree is the directory that an archive is unpacked to. Nothing but it writes there meanwhile.
+//
+// os.Root alone makes sure that nothing is written outside. What is refused beyond that is refused
+// because a tree with it would lead its readers outside, or be another one than was packed.
+type tree struct {
+	u    *unpacker
+	root *os.Root
+	// directories are all that exist, by name. They get their attributes at the end: a directory that
+	// may not be written to must be filled first, and filling it changes its mtime.
+	directories map[string]attributes
+	// winding are the symlinks whose targets go up after they went down. They may pass through another
+	// symlink there, so that where they lead shows only when all is in place.
+	winding []string
+	// parent is the directory of the last entry, open. Entries come directory by directory.
+	parent     *os.Root
+	parentName string
+}
+
+// attributes are what an entry has beside its content.
+type attributes struct {
+	mode  fs.FileMode
+	mtime time.Time // zero: the time of unpacking
+}
+
+// permissions are the bits of a mode that are kept.
+const permissions = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
+
+// maxTarget is the longest target that Linux gives a symlink.
+const maxTarget = 4095
+
+func newTree(u *unpacker) (*tree, error) {
+	if err := u.dir.Mkdir(u.name, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot make the directory to unpack to: %w", err)
+	}
+	root, err := u.dir.OpenRoot(u.name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the directory to unpack to: %w", err)
+	}
+	return &tree{
+		u:           u,
+		root:        root,
+		directories: map[string]attributes{".": implied},
+		parent:      root,
+		parentName:  ".",
+	}, nil
+}
+
+// implied are the attributes of a directory that is not an entry itself.
+var implied = attributes{mode: fs.ModeDir | 0o755}
+
+func (t *tree) close() {
+	t.leave()
+	t.root.Close()
+}
+
+// leave closes the parent of the last entry.
+func (t *tree) leave() {
+	if t.parent != t.root {
+		t.parent.Close()
+	}
+	t.parent, t.parentName = t.root, "."
+}
+
+// enter opens the directory of that name, and makes it and those above where they are missing.
+func (t *tree) enter(name string) error {
+	if name == t.parentName {
+		return nil
+	}
+	if err := t.mkdir(name); err != nil {
+		return err
+	}
+	t.leave()
+	if name == "." {
+		return nil
+	}
+	parent, err := t.root.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	t.parent, t.parentName = parent, name
+	return nil
+}
+
+// mkdir makes the directory of that name, and those above, where they are missing.
+func (t *tree) mkdir(name string) error {
+	if _, ok := t.directories[name]; ok {
+		return nil
+	}
+	if err := t.mkdir(path.Dir(name)); err != nil {
+		return err
+	}
+	err := t.root.Mkdir(name, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%q is there already, as another kind of entry than a directory", name)
+	}
+	if err != nil {
+		return err
+	}
+	t.directories[name] = implied
+	return nil
+}
+
+func (t *tree) directory(entry string, a attributes) error {
+	name, err := clean(entry)
+	if err != nil {
+		return err
+	}
+	if err := t.allow(a); err != nil {
+		return err
+	}
+	if err := t.mkdir(name); err != nil {
+		return err
+	}
+	t.directories[name] = a
+	return nil
+}
+
+func (t *tree) file(entry string, content io.Reader, a attributes) error {
+	name, err := clean(entry)
+	if err != nil {
+		return err
+	}
+	if err := t.allow(a); err != nil {
+		return err
+	}
+	var f *os.File
+	err = t.create(name, func(base string) error {
+		// Never through a link: O_EXCL does not follow them.
+		f, err = t.parent.OpenFile(base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := t.u.fill(f, content); err != nil {
+		return err
+	}
+	// The owner before the mode, since a change of owner takes setuid away.
+	if err := t.u.own(f.Chown); err != nil {
+		return err
+	}
+	if err := f.Chmod(a.mode & permissions); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return t.parent.Chtimes(path.Base(name), time.Time{}, a.mtime)
+}
+
+func (t *tree) symlink(entry, target string, a attributes) error {
+	name, err := clean(entry)
+	if err != nil {
+		return err
+	}
+	winding, err := checkTarget(name, target)
+	if err != nil {
+		return err
+	}
+	err = t.create(name, func(base string) error { return t.parent.Symlink(target, base) })
+	if err != nil {
+		return err
+	}
+	if winding {
+		t.winding = append(t.winding, name)
+	}
+	base := path.Base(name)
+	if err := t.u.own(func(uid, gid int) error { return t.parent.Lchown(base, uid, gid) }); err != nil {
+		return err
+	}
+	return t.setLinkTime(base, a.mtime)
+}
+
+// setLinkTime sets the mtime of a symlink itself, which os.Root cannot.
+func (t *tree) setLinkTime(base string, mtime time.Time) error {
+	if mtime.IsZero() {
+		return nil
+	}
+	modified, err := unix.TimeToTimespec(mtime)
+	if err != nil {
+		return fmt.Errorf("cannot set its time of modification: %w", err)
+	}
+	d, err := t.parent.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, modified}
+	if err := unix.UtimesNanoAt(int(d.Fd()), base, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("cannot set its time of modification: %w", err)
+	}
+	return nil
+}
+
+func (t *tree) hardLink(entry, target string) error {
+	name, err := clean(entry)
+	if err != nil {
+		return err
+	}
+	to, err := clean(target)
+	if err != nil {
+		return fmt.Errorf("it is a link to %q: %w", target, err)
+	}
+	if to == name {
+		return errors.New("it is a link to itself")
+	}
+	// Not through a symlink: only directories are in the map.
+	if _, ok := t.directories[path.Dir(to)]; !ok {
+		return fmt.Errorf("it is a link to %q, which is no earlier entry", target)
+	}
+	info, err := t.root.Lstat(to)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("it is a link to %q, which is no earlier entry", target)
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("it is a hard link to the directory %q", target)
+	case info.Mode().Type() == fs.ModeSymlink:
+		// The same relative target leads elsewhere from here.
+		symlink, err := t.root.Readlink(to)
+		if err != nil {
+			return err
+		}
+		winding, err := checkTarget(name, symlink)
+		if err != nil {
+			return err
+		}
+		if winding {
+			t.winding = append(t.winding, name)
+		}
+	}
+	return t.create(name, func(string) error { return t.root.Link(to, name) })
+}
+
+// create has one entry made that is no directory, in place of an earlier one if need be.
+func (t *tree) create(name string, create func(base string) error) error {
+	if _, ok := t.directories[name]; ok {
+		return errors.New("it is there already, as a directory")
+	}
+	if err := t.enter(path.Dir(name)); err != nil {
+		return err
+	}
+	base := path.Base(name)
+	err := create(base)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// Removed, not overwritten: it may be a hard link, whose other names keep the earlier content.
+	if err := t.parent.Remove(base); err != nil {
+		return err
+	}
+	return create(base)
+}
+
+func (t *tree) allow(a attributes) error {
+	if a.mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 && !t.u.o.Setuid {
+		return fmt.Errorf("it is setuid or setgid (%s): set setuid = true to allow that", a.mode)
+	}
+	return nil
+}
+
+// finish gives the directories their attributes, after the last entry.
+func (t *tree) finish() error {
+	t.leave()
+	for _, name := range t.winding {
+		if err := t.checkWinding(name); err != nil {
+			return entryError(name, err)
+		}
+	}
+	// Backwards, what is in a directory comes before it: a directory may forbid to search it.
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(t.directories))) {
+		if err := t.settle(name, t.directories[name]); err != nil {
+			return entryError(name, err)
+		}
+	}
+	return nil
+}
+
+func (t *tree) settle(name string, a attributes) error {
+	if err := t.u.own(func(uid, gid int) error { return t.root.Lchown(name, uid, gid) }); err != nil {
+		return err
+	}
+	if err := t.root.Chtimes(name, time.Time{}, a.mtime); err != nil {
+		return err
+	}
+	return t.root.Chmod(name, a.mode&permissions)
+}
+
+// checkWinding lets os.Root follow a symlink to where it leads: it goes nowhere outside.
+func (t *tree) checkWinding(name string) error {
+	_, err := t.root.Stat(name)
+	for _, harmless := range []error{nil, unix.ENOENT, unix.ENOTDIR, unix.ELOOP} {
+		if errors.Is(err, harmless) {
+			return nil
+		}
+	}
+	return fmt.Errorf("it is a symlink that leads outside: %w", err)
+}
+
+// clean returns an entry's name as os.Root takes it: relative, with nothing to skip, "." for the top.
+func clean(entry string) (string, error) {
+	switch {
+	case entry == "":
+		return "", errors.New("its name is empty")
+	case strings.HasPrefix(entry, "/"):
+		return "", errors.New("its name is absolute")
+	case strings.Contains(entry, "\x00"):
+		return "", errors.New("its name has a NUL in it")
+	}
+	if slices.Contains(strings.Split(entry, "/"), "..") {
+		return "", errors.New("its name leads outside with \"..\"")
+	}
+	return path.Clean(entry), nil
+}
+
+// checkTarget says whether target leads outside the tree from a symlink at name. winding: it goes up
+// after it went down, and so what is there decides. All other targets are surely inside: they go up
+// through real directories only, and a symlink that they meet on the way down is checked itself.
+func checkTarget(name, target string) (winding bool, err error) {
+	switch {
+	case target == "":
+		return false, errors.New("it is a symlink to nothing")
+	case len(target) > maxTarget:
+		return false, errors.New("it is a symlink with a target that is too long")
+	case strings.HasPrefix(target, "/"):
+		return false, fmt.Errorf("it is a symlink to %q, which is absolute: link to a path relative to it", target)
+	case strings.Contains(target, "\x00"):
+		return false, errors.New("it is a symlink with a NUL in its target")
+	}
+	depth := strings.Count(name, "/")
+	down := false
+	for part := range strings.SplitSeq(target, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			depth--
+			winding = winding || down
+		default:
+			depth++
+			down = true
+		}
+		if depth < 0 {
+			return false, fmt.Errorf("it is a symlink to %q, which leads outside", target)
+		}
+	}
+	return winding, nil
+}
