@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -29,15 +30,19 @@ func (e *StepError) Unwrap() error { return e.Err }
 type Report func(i int, took time.Duration, err error)
 
 // Run runs the steps from position from on that fit ev.Status until one with OnError = Abort fails, and
-// returns that *StepError. Failures of steps with OnError = Continue are only reported.
+// returns that *StepError. Failures of steps with OnError = Continue are only reported. No step begins
+// after ctx has ended: then the error names the first one left out and wraps ctx's cause; it is no
+// *StepError, and that step is not reported. So nil means that every step that fits has had its turn.
 func (c Chain) Run(ctx context.Context, from int, ev Event, report Report) error {
 	for i := from; i < len(c); i++ {
-		err := c.step(ctx, i, ev, report)
-		if err != nil && c[i].OnError == Abort {
-			return err
+		if !c[i].When.Fits(ev.Status) {
+			continue
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return fmt.Errorf("cannot begin %s hook %d, %s: %w", ev.Phase, i+1, c[i].Hook, context.Cause(ctx))
+		}
+		if err := c.step(ctx, i, ev, report); err != nil && c[i].OnError == Abort {
+			return err
 		}
 	}
 	return nil
@@ -45,10 +50,14 @@ func (c Chain) Run(ctx context.Context, from int, ev Event, report Report) error
 
 // Finish runs every step from position from on that fits ev.Status, whatever fails, and returns all the
 // failures of steps with OnError = Abort, joined. It puts a machine back in order: after a failure one
-// hook more that cannot do its part is no reason to leave out the rest.
+// hook more that cannot do its part is no reason to leave out the rest. The caller gives it a context of
+// its own: under one that has ended every step would fail.
 func (c Chain) Finish(ctx context.Context, from int, ev Event, report Report) error {
 	var errs []error
 	for i := from; i < len(c); i++ {
+		if !c[i].When.Fits(ev.Status) {
+			continue
+		}
 		if err := c.step(ctx, i, ev, report); err != nil && c[i].OnError == Abort {
 			errs = append(errs, err)
 		}
@@ -65,23 +74,49 @@ func (errTimeout) Is(target error) bool {
 	return target == context.DeadlineExceeded
 }
 
+// A PanicError is a hook's panic. A bug in one hook fails its step and not the daemon, which has other
+// services to look after and must still run the rest of this one's chain.
+type PanicError struct {
+	Value any
+	Stack []byte // of the goroutine that panicked, for a log's debug level
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("panic: %v (a bug in this hook, please report it)", e.Value)
+}
+
+// Unwrap returns the value that was panicked with, if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// step runs one step within its timeout. It says why the step's context ended where the hook's error
+// does not.
 func (c Chain) step(ctx context.Context, i int, ev Event, report Report) error {
 	s := c[i]
-	if !s.When.Fits(ev.Status) {
-		return nil
-	}
-	start := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, errTimeout{s.Timeout})
-	err := s.Run(ctx, ev)
+	defer cancel()
+	start := time.Now()
+	err := runSafely(ctx, s.Hook, ev)
+	took := time.Since(start)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 		err = &StepError{Phase: ev.Phase, Index: i, Hook: s.String(), Err: err}
 	}
-	cancel()
 	if report != nil {
-		report(i, time.Since(start), err)
+		report(i, took, err)
 	}
 	return err
+}
+
+func runSafely(ctx context.Context, h Hook, ev Event) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return h.Run(ctx, ev)
 }

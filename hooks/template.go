@@ -1,0 +1,138 @@
+package hooks
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"text/template"
+	"text/template/parse"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// A Template is a Go text/template over an Event. It is parsed once, and rendered anew for every event.
+type Template struct{ t *template.Template }
+
+// ParseTemplate parses text and tries it on an event of each status and phase, so that a field that
+// does not exist, or an expression that fails at a first install, is an error when the configuration
+// is loaded and not in the middle of an update.
+func ParseTemplate(text string) (*Template, error) {
+	t, err := template.New("template").Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot parse template: %w", err)
+	}
+	if err := checkFields(t.Tree.Root); err != nil {
+		return nil, fmt.Errorf("cannot parse template: %w", err)
+	}
+	p := &Template{t}
+	for _, ev := range samples() {
+		if _, err := p.Render(ev); err != nil {
+			return nil, fmt.Errorf("%w (tried with a made-up event: status %q, phase %q, previous hash %q)",
+				err, ev.Status, ev.Phase, ev.PreviousHash)
+		}
+	}
+	return p, nil
+}
+
+// DecodeTemplate is ParseTemplate for an attribute of a configuration: the error is a diagnostic at
+// the value's range, and the template is nil then.
+func DecodeTemplate(text string, value hcl.Range) (*Template, hcl.Diagnostics) {
+	t, err := ParseTemplate(text)
+	if err != nil {
+		return nil, hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Invalid template",
+			Detail:   fmt.Sprintf("This must be a Go text/template over the update's data: %v.", err),
+			Subject:  value.Ptr(),
+		}}
+	}
+	return t, nil
+}
+
+// Render returns the template's text for ev. Rendering changes neither.
+func (t *Template) Render(ev Event) (string, error) {
+	var b strings.Builder
+	if err := t.t.Execute(&b, ev); err != nil {
+		return "", fmt.Errorf("cannot render template: %w", err)
+	}
+	return b.String(), nil
+}
+
+// samples are the events that differ in what templates branch on.
+func samples() []Event {
+	update := Event{
+		Name:         "my-service",
+		Hostname:     "web-01",
+		Hash:         "0123456789abcdef0123456789abcdef",
+		PreviousHash: "fedcba9876543210fedcba9876543210",
+		Phase:        After,
+		Status:       StatusUpdate,
+		Artifact:     "s3://my-s3bucket/my-service.tar.gz",
+		Destination:  "/srv/my-service",
+		UpdateID:     "20150102T150405Z-0123456789abcdef",
+	}
+	before, first, rollback, failed := update, update, update, update
+	before.Phase = Before
+	first.PreviousHash = ""
+	rollback.Status, rollback.Error = StatusRollback, "after hook 1, script: exit status 1"
+	failed.Status, failed.Error = StatusFailed, "before hook 1, script: exit status 1"
+	return []Event{update, before, first, rollback, failed}
+}
+
+// checkFields looks for fields of the event that do not exist, also in branches that no sample takes.
+// Where the dot is something else than the event (in with, range and define) it leaves them to Render.
+func checkFields(node parse.Node) error {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		return checkAll(n.Nodes)
+	case *parse.ActionNode:
+		return checkFields(n.Pipe)
+	case *parse.IfNode:
+		return errors.Join(checkFields(n.Pipe), checkFields(n.List), checkFields(n.ElseList))
+	case *parse.WithNode:
+		return errors.Join(checkFields(n.Pipe), checkFields(n.ElseList))
+	case *parse.RangeNode:
+		return errors.Join(checkFields(n.Pipe), checkFields(n.ElseList))
+	case *parse.TemplateNode:
+		return checkFields(n.Pipe)
+	case *parse.PipeNode:
+		if n == nil {
+			return nil
+		}
+		return checkAll(n.Cmds)
+	case *parse.CommandNode:
+		return checkAll(n.Args)
+	case *parse.FieldNode:
+		return checkField(n.Ident[0])
+	case *parse.VariableNode:
+		if n.Ident[0] == "$" && len(n.Ident) > 1 {
+			return checkField(n.Ident[1])
+		}
+	}
+	return nil
+}
+
+func checkAll[N parse.Node](nodes []N) error {
+	var errs []error
+	for _, n := range nodes {
+		errs = append(errs, checkFields(n))
+	}
+	return errors.Join(errs...)
+}
+
+func checkField(name string) error {
+	fields := reflect.VisibleFields(reflect.TypeFor[Event]())
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	return fmt.Errorf("there is no {{.%s}}; there are %s", name, strings.Join(names, ", "))
+}
