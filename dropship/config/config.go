@@ -1,0 +1,81 @@
+// Package config makes services from HCL files.
+//
+// Load reads every file, reports every mistake of all of them at its place, and does no other I/O than
+// reading those files and looking up owners in the machine's user database: a configuration can be
+// checked anywhere, offline. docs/configuration.md is the reference of what the files may say.
+package config
+
+import (
+	"os"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/lock"
+)
+
+// Where things are unless the files say otherwise.
+const (
+	DefaultStateDir = "/var/lib/dropship"
+	DefaultSocket   = "/run/dropship/dropship.sock"
+)
+
+// Kinds are the implementations that a configuration can name. They are made anew for each load, since
+// Consul is told a block of that load.
+type Kinds struct {
+	// Repositories make a repository from a repo block, by its type. The body is empty where an
+	// artifact names a type that no repo block configures.
+	Repositories map[string]func(hcl.Body, *hcl.EvalContext) (artifact.Repository, hcl.Diagnostics)
+	Hooks        map[string]hooks.Kind
+	// Lockers make a locker from a lock block, by its label. The body is nil where there is no such
+	// block: all defaults.
+	Lockers map[string]func(hcl.Body, *hcl.EvalContext) (lock.Locker, hcl.Diagnostics)
+	// Consul, if set, is told the shared consul block before any other block is decoded, and is not
+	// called if there is none.
+	Consul func(hcl.Body, *hcl.EvalContext) hcl.Diagnostics
+}
+
+// A Config is what the files say, complete and without mistakes.
+type Config struct {
+	StateDir string // absolute
+	Socket   string // absolute
+	Services []*dropship.Service
+	Files    []string // every file that was read, in the order of reading
+}
+
+// Load reads path, a file or a directory whose *.hcl files are all read, and the files that it leads to.
+// The configuration is nil if there is any error; the diagnostics are never nil and may hold warnings
+// either way.
+func Load(path string, kinds Kinds) (*Config, *Diagnostics) {
+	l := newLoader(kinds)
+	l.read(path)
+	if name, err := os.Hostname(); err != nil {
+		l.errorf("Cannot find the name of this machine", nil, "%v.", err)
+	} else {
+		l.hostname = name
+	}
+	config := l.decode()
+	diags := l.finish()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return config, diags
+}
+
+// decode makes everything from the files, shared blocks first, since services refer to them.
+func (l *loader) decode() *Config {
+	config := &Config{Files: make([]string, len(l.files))}
+	for i, f := range l.files {
+		config.Files[i] = f.path
+	}
+	config.StateDir = l.setting(DefaultStateDir, func(r rootBlock) *hcl.Attribute { return r.StateDir })
+	config.Socket = l.setting(DefaultSocket, func(r rootBlock) *hcl.Attribute { return r.Socket })
+	l.warnReadable()
+	l.decodeConsul()
+	l.decodeLock()
+	l.decodeRepositories()
+	config.Services = l.decodeServices(config.StateDir)
+	return config
+}

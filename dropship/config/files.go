@@ -1,0 +1,218 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/dropship/dropship/lock"
+)
+
+// A loader is one load: what was read so far, and what was wrong with it.
+type loader struct {
+	kinds    Kinds
+	hostname string
+	files    []*file
+	reached  map[string]bool // by real path, so that a file reached twice is read once
+	diags    hcl.Diagnostics
+	secrets  []string // values that no message may show
+
+	// What the shared blocks made, for the services.
+	shared       []string // what they were made from, for fingerprints
+	repositories map[string]*repository
+	locker       lock.Locker
+	lockerMade   bool // or tried: a mistake in it is reported once
+}
+
+// A file is one *.hcl file.
+type file struct {
+	path   string
+	mode   fs.FileMode
+	source *source
+	root   rootBlock
+	// broken: it does not parse, so that what it would have said is unknown; of root only what leads to
+	// other files and the names of repositories are used.
+	broken bool
+}
+
+func newLoader(kinds Kinds) *loader {
+	return &loader{kinds: kinds, reached: make(map[string]bool), repositories: make(map[string]*repository)}
+}
+
+func (l *loader) errorf(summary string, subject *hcl.Range, detail string, args ...any) {
+	l.diags = append(l.diags, problem(summary, subject, detail, args...))
+}
+
+// problem returns an error at subject.
+func problem(summary string, subject *hcl.Range, detail string, args ...any) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  summary,
+		Detail:   fmt.Sprintf(detail, args...),
+		Subject:  subject,
+	}
+}
+
+// warning returns a warning at subject.
+func warning(summary string, subject *hcl.Range, detail string, args ...any) *hcl.Diagnostic {
+	diag := problem(summary, subject, detail, args...)
+	diag.Severity = hcl.DiagWarning
+	return diag
+}
+
+// read reads the file or the directory at path, and all that it leads to.
+func (l *loader) read(path string) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.errorf("No configuration", nil,
+			"There is no file or directory %s. Create it, or name another with --config.", path)
+	case err != nil:
+		l.errorf("Cannot read the configuration", nil, "%v.", err)
+	case info.IsDir():
+		l.readDirectory(path, nil)
+	default:
+		l.readFile(path, nil)
+	}
+}
+
+// readDirectory reads every *.hcl in dir, in the order of their names. Hidden files are left out: editors
+// keep their own beside the ones being edited. Named is where the directory is named, if it is.
+func (l *loader) readDirectory(dir string, named *hcl.Range) {
+	entries, err := os.ReadDir(dir) // sorted
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.errorf("No such directory", named,
+			"There is no directory %s. Create it, even if it stays empty: mkdir -p %s", dir, dir)
+		return
+	case err != nil:
+		l.errorf("Cannot read the directory", named, "%v.", err)
+		return
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") || filepath.Ext(entry.Name()) != ".hcl" {
+			continue
+		}
+		l.readFile(filepath.Join(dir, entry.Name()), named)
+	}
+}
+
+func (l *loader) readFile(path string, named *hcl.Range) {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		l.errorf("Cannot read the file", named, "%v.", err)
+		return
+	}
+	if target, err = filepath.Abs(target); err != nil {
+		l.errorf("Cannot read the file", named, "%v.", err)
+		return
+	}
+	if l.reached[target] {
+		return
+	}
+	l.reached[target] = true
+	info, err := os.Stat(target)
+	if err != nil {
+		l.errorf("Cannot read the file", named, "%v.", err)
+		return
+	}
+	if !info.Mode().IsRegular() {
+		l.errorf("Cannot read the file", named, "%s is no regular file.", path)
+		return
+	}
+	src, err := os.ReadFile(target)
+	if err != nil {
+		l.errorf("Cannot read the file", named, "%v.", err)
+		return
+	}
+	f := &file{path: path, mode: info.Mode(), source: newSource(path, src)}
+	l.files = append(l.files, f)
+	l.secrets = append(l.secrets, f.source.secrets...)
+
+	parsed, diags := hclsyntax.ParseConfig(src, path, hcl.InitialPos)
+	l.diags = append(l.diags, explainSyntax(diags)...)
+	f.broken = diags.HasErrors()
+	if parsed == nil {
+		return
+	}
+	// The structure alone: nothing is evaluated here.
+	diags = gohcl.DecodeBody(parsed.Body, nil, &f.root)
+	if !f.broken {
+		l.diags = append(l.diags, diags...)
+	}
+	l.readServicePath(f)
+}
+
+func (l *loader) readServicePath(f *file) {
+	attr := f.root.ServicePath
+	if attr == nil {
+		return
+	}
+	s := l.scope(f)
+	dir := s.fields.text(attr, "")
+	l.take(s)
+	if dir == "" {
+		return
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(f.path), dir)
+	}
+	l.readDirectory(dir, attr.Expr.Range().Ptr())
+}
+
+// anyBroken reports whether a file does not parse, so that a name that seems missing may well be in it.
+func (l *loader) anyBroken() bool {
+	for _, f := range l.files {
+		if f.broken {
+			return true
+		}
+	}
+	return false
+}
+
+// setting evaluates a path that stands outside of blocks, in any of the files.
+func (l *loader) setting(missing string, of func(rootBlock) *hcl.Attribute) string {
+	value := missing
+	var first *hcl.Attribute
+	for _, f := range l.files {
+		attr := of(f.root)
+		if attr == nil || f.broken {
+			continue
+		}
+		if first != nil {
+			l.errorf("Duplicate "+attr.Name, &attr.NameRange,
+				"%s is set at %s already. Keep one of the two.", attr.Name, place(first.NameRange))
+			continue
+		}
+		first = attr
+		s := l.scope(f)
+		value = s.fields.path(attr, missing)
+		l.take(s)
+	}
+	return value
+}
+
+// othersRead is the permission that lets every user of the machine read a file.
+const othersRead = 0o004
+
+// warnReadable warns of files that hold credentials and that every user of the machine can read.
+func (l *loader) warnReadable() {
+	for _, f := range l.files {
+		if f.source.literal != nil && f.mode&othersRead != 0 {
+			l.diags = append(l.diags, warning("Credentials that others can read", f.source.literal,
+				`Every user of this machine can read this file: chmod 640 %s. Or take the value from elsewhere, with env("NAME") or file("path").`, f.path))
+		}
+	}
+}
+
+// place writes where r begins, as editors and compilers do.
+func place(r hcl.Range) string {
+	return fmt.Sprintf("%s:%d:%d", r.Filename, r.Start.Line, r.Start.Column)
+}

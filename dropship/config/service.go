@@ -1,0 +1,104 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/dropship/dropship/dropship"
+)
+
+const defaultCheckInterval = 30 * time.Second
+
+var hashPattern = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
+
+func (l *loader) decodeServices(stateDir string) []*dropship.Service {
+	var services []*dropship.Service
+	first := make(map[string]hcl.Range)
+	taken := &destinations{l: l, stateDir: stateDir}
+	for _, f := range l.files {
+		if f.broken {
+			continue
+		}
+		for _, b := range f.root.Services {
+			services = append(services, l.decodeService(f, b, taken))
+			if !namePattern.MatchString(b.Name) {
+				l.errorf("Invalid service name", &b.Label, "%q is no valid name: it %s.", b.Name, nameRule)
+			}
+			if at, ok := first[b.Name]; ok {
+				l.errorf("Duplicate service", &b.Label, "Service %q is defined at %s already. Rename or remove one of the two.", b.Name, place(at))
+				continue
+			}
+			first[b.Name] = b.Label
+		}
+	}
+	taken.check()
+	for _, s := range services {
+		s.Fingerprint = digest(append([]string{s.Fingerprint, stateDir}, l.shared...)...)
+	}
+	return services
+}
+
+// decodeService makes one service. Its fingerprint covers its own block and repository only, until all
+// shared blocks are known.
+func (l *loader) decodeService(f *file, b serviceBlock, taken *destinations) *dropship.Service {
+	s := l.scope(f)
+	defer l.take(s)
+	service := &dropship.Service{
+		Name:          b.Name,
+		CheckInterval: s.fields.duration(b.CheckInterval, defaultCheckInterval),
+		UpdateTTL:     s.fields.duration(b.UpdateTTL, 0),
+		Hash:          l.hash(s, b.Hash),
+		Turn:          l.turn(s, b),
+	}
+	service.Before = append(l.command(s, b.PreCommand, "before"), l.chain(f, s, b.Before)...)
+	service.After = append(l.chain(f, s, b.After), l.command(s, b.PostCommand, "after")...)
+
+	var made string
+	switch len(b.Artifacts) {
+	case 0:
+		l.errorf("Missing artifact block", &b.Def, "Service %q needs one artifact block, which says what to install and where.", b.Name)
+	default:
+		service.Source, service.Site, made = l.artifact(f, s, b, b.Artifacts[0], taken)
+		for _, more := range b.Artifacts[1:] {
+			l.errorf("Duplicate artifact block", &more.Def,
+				"A service has one artifact, and there is one at %s already. Make this another service.", place(b.Artifacts[0].Def))
+		}
+	}
+	service.Fingerprint = digest(f.block(b.Def, b.Body, s), made)
+	return service
+}
+
+func (l *loader) hash(s *scope, attr *hcl.Attribute) string {
+	hash := s.fields.text(attr, "")
+	if hash != "" && !hashPattern.MatchString(hash) {
+		s.fields.errorf("Invalid hash", attr, "%q is no md5: that has 32 hexadecimal digits.", hash)
+		return ""
+	}
+	return strings.ToLower(hash)
+}
+
+// turn reads how the service takes turns; nil if it does not.
+func (l *loader) turn(s *scope, b serviceBlock) *dropship.Turn {
+	turn := &dropship.Turn{
+		Group: s.fields.name(b.UpdateGroup, b.Name),
+		Slots: int(s.fields.integer(b.UpdateSlots, 1, 1, maxSlots)),
+	}
+	if s.fields.boolean(b.SequentialUpdates) {
+		l.useLocker(s, b.SequentialUpdates)
+		turn.Locker = l.locker
+		return turn
+	}
+	for _, attr := range []*hcl.Attribute{b.UpdateSlots, b.UpdateGroup, b.UpdateTTL} {
+		if attr != nil {
+			l.diags = append(l.diags, warning("No effect without sequentialUpdates", &attr.NameRange,
+				"%s says how the service takes turns, and it takes none. Add sequentialUpdates = true.", attr.Name))
+		}
+	}
+	return nil
+}
+
+// maxSlots is more machines than any group has.
+const maxSlots = 1 << 20

@@ -1,0 +1,188 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/dropship/dropship/artifact"
+)
+
+// A repository is one that artifacts can name. Its value is nil where its own block is wrong.
+type repository struct {
+	artifact.Repository
+	def  hcl.Range
+	made string // what it was made from, for fingerprints
+	bad  bool   // its block is wrong; Repository, if any, serves to check artifacts only
+}
+
+// block returns the source of a block and what its expressions were given.
+func (f *file) block(def hcl.Range, body hcl.Body, s *scope) string {
+	src := f.source.text[def.Start.Byte:body.(*hclsyntax.Body).SrcRange.End.Byte]
+	return digest(append([]string{string(src)}, s.given...)...)
+}
+
+func (l *loader) decodeConsul() {
+	var first *hcl.Range
+	for _, f := range l.files {
+		if f.broken {
+			continue
+		}
+		for _, b := range f.root.Consul {
+			if first != nil {
+				l.errorf("Duplicate consul block", &b.Def, "There is one at %s already, and all of dropship shares it.", place(*first))
+				continue
+			}
+			first = &b.Def
+			if l.kinds.Consul == nil {
+				continue
+			}
+			s := l.scope(f)
+			l.fromKind(f, l.kinds.Consul(b.Rest, s.ectx))
+			l.take(s)
+			l.shared = append(l.shared, f.block(b.Def, b.Body, s))
+		}
+	}
+}
+
+func (l *loader) decodeLock() {
+	var first *hcl.Range
+	for _, f := range l.files {
+		if f.broken {
+			l.lockerMade = l.lockerMade || len(f.root.Locks) > 0
+			continue
+		}
+		for _, b := range f.root.Locks {
+			if first != nil {
+				l.errorf("Duplicate lock block", &b.Def, "There is one at %s already, and all services share it.", place(*first))
+				continue
+			}
+			first = &b.Def
+			l.lockerMade = true
+			newLocker, ok := l.kinds.Lockers[b.Kind]
+			if !ok {
+				l.unknown("Unknown lock", b.Label, "lock", b.Kind, slices.Collect(maps.Keys(l.kinds.Lockers)))
+				continue
+			}
+			s := l.scope(f)
+			locker, diags := newLocker(b.Rest, s.ectx)
+			l.fromKind(f, diags)
+			l.take(s)
+			l.locker = locker
+			l.shared = append(l.shared, f.block(b.Def, b.Body, s))
+		}
+	}
+}
+
+// defaultLocker is Consul's, where no lock block says otherwise: never silently one that other machines
+// do not see.
+const defaultLocker = "consul"
+
+// useLocker makes the default locker at the first service that takes turns, if there is no lock block.
+func (l *loader) useLocker(s *scope, attr *hcl.Attribute) {
+	if l.lockerMade {
+		return
+	}
+	l.lockerMade = true
+	newLocker, ok := l.kinds.Lockers[defaultLocker]
+	if !ok {
+		l.errorf("No lock block", attr.Expr.Range().Ptr(), "sequentialUpdates needs a lock block.")
+		return
+	}
+	locker, diags := newLocker(nil, s.ectx)
+	for _, diag := range diags {
+		diag.Subject = attr.Expr.Range().Ptr() // there is no block to point at
+	}
+	l.diags = append(l.diags, diags...)
+	l.locker = locker
+}
+
+func (l *loader) decodeRepositories() {
+	for _, f := range l.files {
+		for _, b := range f.root.Repositories {
+			l.decodeRepository(f, b)
+		}
+		for _, b := range f.root.Rackspace {
+			if !f.broken {
+				l.diags = append(l.diags, warning("Deprecated block", &b.Def,
+					`A top-level rackspace block still works. Write repo "rackspace" { … } instead.`))
+			}
+			l.decodeRepository(f, repoBlock{Name: "rackspace", Label: b.Def, Body: b.Body, Rest: b.Rest, Def: b.Def})
+		}
+	}
+}
+
+func (l *loader) decodeRepository(f *file, b repoBlock) {
+	if f.broken {
+		if _, ok := l.repositories[b.Name]; !ok {
+			l.repositories[b.Name] = &repository{def: b.Def, bad: true}
+		}
+		return
+	}
+	if first, ok := l.repositories[b.Name]; ok {
+		l.errorf("Duplicate repo", &b.Label, "Repo %q is defined at %s already. Give one of them another name, and say its kind with type.",
+			b.Name, place(first.def))
+		return
+	}
+	r := &repository{def: b.Def, bad: true}
+	l.repositories[b.Name] = r
+	s := l.scope(f)
+	kind, at := s.fields.text(b.Type, b.Name), b.Label
+	if b.Type != nil {
+		at = b.Type.Expr.Range()
+	}
+	l.take(s)
+	newRepository, ok := l.kinds.Repositories[kind]
+	if !ok {
+		if b.Type == nil || len(s.given) > 0 || kind != b.Name {
+			l.unknown("Unknown repo type", at, "type of repo", kind, slices.Collect(maps.Keys(l.kinds.Repositories)))
+		}
+		return
+	}
+	value, diags := newRepository(b.Rest, s.ectx)
+	l.fromKind(f, diags, "type")
+	l.take(s)
+	r.made = f.block(b.Def, b.Body, s)
+	if r.bad = diags.HasErrors(); !r.bad {
+		r.Repository = value
+		return
+	}
+	// One with all defaults still finds the mistakes in the artifacts that name it.
+	if value, diags := newRepository(hcl.EmptyBody(), s.ectx); !diags.HasErrors() {
+		r.Repository = value
+	}
+}
+
+// repository returns the repository of that name, as an artifact block at label names it: from its repo
+// block, or with all defaults if the name is that of a type which can do without one. Nil if there is
+// none to use, which is reported already.
+func (l *loader) repository(s *scope, name string, label hcl.Range) *repository {
+	if r, ok := l.repositories[name]; ok {
+		return r
+	}
+	if l.anyBroken() {
+		return nil
+	}
+	newRepository, ok := l.kinds.Repositories[name]
+	if !ok {
+		known := slices.AppendSeq(slices.Collect(maps.Keys(l.repositories)), maps.Keys(l.kinds.Repositories))
+		l.unknown("Unknown repo", label, "repo", name, known)
+		return nil
+	}
+	value, diags := newRepository(hcl.EmptyBody(), s.ectx)
+	r := &repository{Repository: value, def: label, bad: diags.HasErrors()}
+	if r.bad {
+		r.Repository = nil
+		var needs []string
+		for _, diag := range diags {
+			needs = append(needs, diag.Detail)
+		}
+		l.errorf("No repo block", &label, "There is no repo %q block, and it needs one. %s", name, strings.Join(needs, " "))
+		return nil // and so again for the next artifact that names it
+	}
+	l.repositories[name] = r
+	return r
+}

@@ -1,0 +1,152 @@
+package config
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// A source is the text of one file, and which of it must not be printed.
+type source struct {
+	text    []byte
+	hidden  []hcl.Range // values of attributes that hold credentials
+	secrets []string    // the literals among them
+	literal *hcl.Range  // the name of the first attribute with such a literal
+}
+
+func newSource(path string, text []byte) *source {
+	src := &source{text: text}
+	tokens, _ := hclsyntax.LexConfig(text, path, hcl.InitialPos)
+	for i := 0; i+1 < len(tokens); i++ {
+		name := tokens[i]
+		if name.Type != hclsyntax.TokenIdent && name.Type != hclsyntax.TokenQuotedLit || !holdsSecret(string(name.Bytes)) {
+			continue
+		}
+		value := i + 1
+		if tokens[value].Type == hclsyntax.TokenCQuote {
+			value++
+		}
+		if tokens[value].Type == hclsyntax.TokenEqual || tokens[value].Type == hclsyntax.TokenColon {
+			src.hide(name.Range, tokens[value+1:])
+		}
+	}
+	return src
+}
+
+// hide hides the expression that tokens begin with: to the end of its line, or of the last line that a
+// heredoc or a bracket makes it reach.
+func (s *source) hide(name hcl.Range, tokens hclsyntax.Tokens) {
+	depth, calls := 0, false
+	var literals []string
+	for i, token := range tokens {
+		switch token.Type {
+		case hclsyntax.TokenOParen:
+			calls = true
+			depth++
+		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+			depth++
+		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
+			depth--
+		case hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit:
+			literals = append(literals, strings.TrimSpace(string(token.Bytes)))
+		}
+		if depth > 0 || token.Type != hclsyntax.TokenNewline && token.Type != hclsyntax.TokenEOF {
+			continue
+		}
+		s.hidden = append(s.hidden, hcl.RangeBetween(tokens[0].Range, tokens[max(i-1, 0)].Range))
+		// What a call is given, env("NAME") say, is no credential, and messages need it.
+		if !calls && len(literals) > 0 {
+			s.secrets = append(s.secrets, literals...)
+			if s.literal == nil {
+				s.literal = &name
+			}
+		}
+		return
+	}
+}
+
+// holdsSecret reports whether an attribute of that name holds a credential.
+func holdsSecret(name string) bool {
+	name = strings.ToLower(name)
+	if strings.HasSuffix(name, "file") || strings.HasSuffix(name, "path") || name == "accesskey" {
+		return false
+	}
+	for _, word := range []string{"secret", "token", "password", "passwd", "credential", "authorization"} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, "key")
+}
+
+const redacted = "(redacted)"
+
+// In a file that does not parse nothing can be told by its syntax, and credentials stand in places that
+// no name announces; these find them in a single line.
+var linePatterns = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)((?:secret|token|password|passwd|credential|authorization|headers|key)[\w-]*"?\s*[=:]\s*).*`),
+	regexp.MustCompile(`(://)[^/\s"@]*@`),
+	regexp.MustCompile(`(://[^\s"?]*\?)[^\s"]*`),
+}
+
+// line returns the text of a line, counted from 1, fit to print, and how many of its bytes, from its
+// start, are as they are in the file.
+func (s *source) line(number int) (string, int) {
+	start := s.lineStart(number)
+	end := len(s.text)
+	if i := bytes.IndexByte(s.text[start:], '\n'); i >= 0 {
+		end = start + i
+	}
+	line := strings.TrimSuffix(string(s.text[start:end]), "\r")
+	faithful := len(line)
+	for _, h := range s.hidden {
+		if h.Start.Byte >= end || h.End.Byte <= start {
+			continue
+		}
+		faithful = min(faithful, max(h.Start.Byte-start, 0))
+		line = line[:faithful] + redacted
+	}
+	for _, pattern := range linePatterns {
+		if m := pattern.FindStringSubmatchIndex(line[:min(faithful, len(line))]); m != nil {
+			faithful = m[3]
+		}
+		line = pattern.ReplaceAllString(line, "${1}"+redacted)
+	}
+	return line, min(faithful, len(line))
+}
+
+// lineStart returns the offset of a line, counted from 1; of the text's end, where there is no such line.
+func (s *source) lineStart(number int) int {
+	start := 0
+	for range number - 1 {
+		i := bytes.IndexByte(s.text[start:], '\n')
+		if i < 0 {
+			return len(s.text)
+		}
+		start += i + 1
+	}
+	return start
+}
+
+// shortest is how long a value must be to be taken out of messages: a shorter one is no credential, and
+// would take the sense out of them.
+const shortest = 4
+
+// newRedactor takes values out of messages, whichever way they are written.
+func newRedactor(values []string) *strings.Replacer {
+	var pairs []string
+	for _, value := range longestFirst(values) {
+		if len(value) < shortest {
+			continue
+		}
+		pairs = append(pairs, value, redacted)
+		if q := strconv.Quote(value); q[1:len(q)-1] != value {
+			pairs = append(pairs, q[1:len(q)-1], redacted)
+		}
+	}
+	return strings.NewReplacer(pairs...)
+}
