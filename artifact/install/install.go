@@ -1,34 +1,58 @@
-// Package install puts releases in place: it stages a release beside its destination, switches it in
-// with one atomic step, puts the previous one back, and prunes old ones.
 package install
 
 import (
-	"context"
-	"io"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/dropship/dropship/artifact/archive"
 )
+
+// ErrNoRelease means that a release is not, or no longer, on this machine.
+var ErrNoRelease = errors.New("no such release on this machine")
 
 // Options say where and how a Site installs.
 type Options struct {
 	Destination string // absolute and clean
 	Archive     archive.Options
 	Keep        int      // previous releases that Prune leaves
-	Persist     []string // paths within a release that live across releases
+	Persist     []string // paths within a release that live across releases; see ValidatePersistAll
 }
 
 // A Site is one destination on this machine, with the folder .NAME.dropship beside it.
-type Site struct{ o Options }
+//
+// One process at a time may change a site: the caller holds a lock of its own from Recover to Prune.
+// Ready, Present, Current, Releases and Method change nothing and may be called at any time, from any
+// goroutine and process. No method retries; every error names the destination or the path in it.
+type Site struct {
+	o Options
+
+	mu     sync.Mutex
+	method string          // how to switch; empty: not probed yet
+	begun  map[string]bool // releases that a Switch of this Site has begun to make current
+}
 
 // New returns a site. It does no I/O.
-func New(o Options) *Site { return &Site{o} }
+func New(o Options) *Site { return &Site{o: o, begun: map[string]bool{}} }
 
 // Destination returns the absolute path that releases are switched to.
 func (s *Site) Destination() string { return s.o.Destination }
 
 // Options returns what the site was made with.
 func (s *Site) Options() Options { return s.o }
+
+// Method says how this site switches: "exchange" or "two renames". It is empty before the first Stage or
+// Switch, since finding out writes to the disk.
+func (s *Site) Method() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.method
+}
 
 // A Release is one unpacked artifact on this machine.
 type Release struct {
@@ -41,42 +65,83 @@ type Release struct {
 	Staged   time.Time `json:"staged"`
 }
 
-// A Stage is a release that is being made, not visible yet.
-type Stage struct{}
-
-// (shapes; the author of this package completes them)
-
-// Ready reports why nothing can be installed here, and what to do about it.
-func (s *Site) Ready() error { panic("to be written") }
-
-// Present reports whether there is anything at the destination.
-func (s *Site) Present() (bool, error) { panic("to be written") }
-
-// Current returns the release at the destination, or false if what is there is none of ours.
-func (s *Site) Current() (Release, bool, error) { panic("to be written") }
-
-// Stage makes room for a new release.
-func (s *Site) Stage(id string) (*Stage, error) { panic("to be written") }
-
-// Unpack fills the stage from r, which it reads to its end.
-func (st *Stage) Unpack(ctx context.Context, r io.Reader) (archive.Stats, error) {
-	panic("to be written")
+// Present reports whether there is anything at the destination, whoever put it there.
+func (s *Site) Present() (bool, error) {
+	_, err := os.Lstat(s.o.Destination)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot look at the destination: %w", err)
+	}
+	return true, nil
 }
 
-// Seal makes the stage a release: everything of it is on disk when Seal returns.
-func (st *Stage) Seal(r Release) (Release, error) { panic("to be written") }
+// Current returns the release at the destination, or false if there is nothing or none of ours. A release
+// with an empty Hash is something that a Switch found at the destination and kept, and that is there
+// (again). What was put at the destination by hand, or restored from a backup, is none of ours.
+func (s *Site) Current() (Release, bool, error) {
+	d, err := s.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return Release{}, false, nil
+	}
+	if err != nil {
+		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
+	}
+	defer d.Close()
+	all, err := d.records()
+	if err != nil {
+		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
+	}
+	there, present, err := d.identify(d.name)
+	if err != nil {
+		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
+	}
+	if !present {
+		return Release{}, false, nil
+	}
+	r, ok := claim(all, there)
+	return r.Release, ok, nil
+}
 
-// Discard removes a stage that is not sealed or not wanted; it may be called again, and after Seal.
-func (st *Stage) Discard() error { panic("to be written") }
+// Releases returns the sealed releases on disk, newest first by Staged, the current one included: all that a
+// Switch can make current. A folder whose release.json cannot be read is none: it is left out here, and
+// Prune and Recover leave it alone, so that a person can look into it.
+func (s *Site) Releases() ([]Release, error) {
+	d, err := s.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, err)
+	}
+	defer d.Close()
+	whole, _, err := d.whole()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, err)
+	}
+	releases := make([]Release, 0, len(whole))
+	for _, r := range whole {
+		releases = append(releases, r.Release)
+	}
+	return releases, nil
+}
 
-// Switch makes release `to` current, in one atomic step, and keeps what was there as release `from`.
-func (s *Site) Switch(to, from string) error { panic("to be written") }
+// newestFirst sorts by the time of staging; equal times by ID, so that the order is always the same.
+func newestFirst(all []record) {
+	slices.SortFunc(all, func(a, b record) int {
+		if c := b.Staged.Compare(a.Staged); c != 0 {
+			return c
+		}
+		if a.ID > b.ID {
+			return -1
+		}
+		return 1
+	})
+}
 
-// Recover completes what a Switch that was interrupted left half done, and removes stages that nobody will seal.
-func (s *Site) Recover() error { panic("to be written") }
-
-// Releases returns the sealed releases on disk, newest first, the current one included.
-func (s *Site) Releases() ([]Release, error) { panic("to be written") }
-
-// Prune removes all but the Keep newest previous releases.
-func (s *Site) Prune() error { panic("to be written") }
+// folderOf returns the parent of destination, its name there, and the name of our folder beside it.
+func folderOf(destination string) (parent, name, folder string) {
+	parent, name = filepath.Dir(destination), filepath.Base(destination)
+	return parent, name, "." + name + ".dropship"
+}

@@ -1,0 +1,281 @@
+package install
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	stagePrefix = "stage-"
+	trashPrefix = "trash-"
+	persistName = "persist"
+	releaseName = "release.json"
+	intentName  = "switch.json"
+)
+
+// crashPoint is called after each step that a crash can separate from the next one; tests die in it.
+var crashPoint = func(string) {}
+
+// A directory is the opened parent of a destination. Every path below is relative to it, so that what is
+// done stays in it whatever happens to the names above.
+type directory struct {
+	root    *os.Root
+	name    string // the destination
+	folder  string // .NAME.dropship
+	site    *Site
+	persist []string
+}
+
+// open opens the parent and checks the folder. It is fs.ErrNotExist if either is not there.
+func (s *Site) open() (*directory, error) {
+	parent, name, folder := folderOf(s.o.Destination)
+	if err := s.checkFolder(); err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(filepath.Join(parent, folder)); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(parent)
+	if err != nil {
+		return nil, err
+	}
+	return &directory{root: root, name: name, folder: folder, site: s, persist: s.o.Persist}, nil
+}
+
+// create opens the parent and makes what is missing of it and of the folder.
+func (s *Site) create() (*directory, error) {
+	parent, _, folder := folderOf(s.o.Destination)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(parent, folder)
+	switch err := os.Mkdir(path, 0o711); {
+	case err == nil:
+		if err := os.Chmod(path, 0o711); err != nil { // the umask may have taken the x
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return nil, err
+	}
+	return s.open()
+}
+
+func (d *directory) Close() error { return d.root.Close() }
+
+func (d *directory) path(elem ...string) string {
+	return filepath.Join(append([]string{d.folder}, elem...)...)
+}
+
+func (d *directory) tree(id string) string { return d.path(id, "tree") }
+
+func (d *directory) exists(name string) (bool, error) {
+	_, err := d.root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// identify returns what tells name apart from everything else on the file system, and whether it is there.
+func (d *directory) identify(name string) (identity, bool, error) {
+	id, err := identify(d.root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return identity{}, false, nil
+	}
+	return id, err == nil, err
+}
+
+// sync makes the entries of directories durable.
+func (d *directory) sync(names ...string) error {
+	for _, name := range names {
+		f, err := d.root.Open(name)
+		if err != nil {
+			return err
+		}
+		err = syncDir(f)
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("cannot sync %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// An identity outlives renames. The birth time is there because inode numbers are used again:
+// zero where the file system keeps none.
+type identity struct {
+	Inode uint64 `json:"inode"`
+	Born  int64  `json:"born,omitempty"` // ns since 1970
+}
+
+func (i identity) is(j identity) bool {
+	return i.Inode == j.Inode && (i.Born == j.Born || i.Born == 0 || j.Born == 0)
+}
+
+// A record is what release.json holds.
+type record struct {
+	Release
+	identity
+}
+
+// records returns all sealed releases by ID.
+func (d *directory) records() (map[string]record, error) {
+	entries, err := fs.ReadDir(d.root.FS(), d.folder)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]record{}
+	for _, e := range entries {
+		if !e.IsDir() || checkID(e.Name()) != nil {
+			continue
+		}
+		var r record
+		b, err := d.root.ReadFile(d.path(e.Name(), releaseName))
+		if err != nil || json.Unmarshal(b, &r) != nil || r.ID != e.Name() {
+			continue // Releases says what becomes of it
+		}
+		all[r.ID] = r
+	}
+	return all, nil
+}
+
+// whole returns the releases that have their files, newest first, and the ID of the current one.
+func (d *directory) whole() ([]record, string, error) {
+	all, err := d.records()
+	if err != nil {
+		return nil, "", err
+	}
+	there, present, err := d.identify(d.name)
+	if err != nil {
+		return nil, "", err
+	}
+	current := ""
+	if present {
+		r, _ := claim(all, there)
+		current = r.ID
+	}
+	var whole []record
+	for _, r := range all {
+		hasTree, err := d.exists(d.tree(r.ID))
+		if err != nil {
+			return nil, "", err
+		}
+		if hasTree || r.ID == current {
+			whole = append(whole, r)
+		}
+	}
+	newestFirst(whole)
+	return whole, current, nil
+}
+
+// claim returns the release that the thing of that identity is.
+func claim(all map[string]record, id identity) (record, bool) {
+	for _, r := range all {
+		if r.is(id) {
+			return r, true
+		}
+	}
+	return record{}, false
+}
+
+// checkID refuses names that are no folder of their own below .NAME.dropship.
+func checkID(id string) error {
+	switch {
+	case id == "" || id == "." || id == ".." || strings.ContainsAny(id, `/\`+"\x00"),
+		id == persistName || id == intentName,
+		strings.HasPrefix(id, stagePrefix), strings.HasPrefix(id, trashPrefix):
+		return fmt.Errorf("%q cannot be the name of a release", id)
+	}
+	return nil
+}
+
+// writeJSON replaces the file name by v in one step, and v is on disk before the name is.
+func (d *directory) writeJSON(name string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := d.root.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(append(b, '\n')); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := d.root.Rename(name+".tmp", name); err != nil {
+		return err
+	}
+	return d.sync(filepath.Dir(name))
+}
+
+// removeAll removes name with all that is in it, also where its directories forbid that to their owner.
+func (d *directory) removeAll(name string) error {
+	err := d.root.RemoveAll(name)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	_ = fs.WalkDir(d.root.FS(), filepath.ToSlash(name), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			_ = d.root.Chmod(path, 0o700) // the second RemoveAll tells what is still in the way
+		}
+		return nil
+	})
+	return d.root.RemoveAll(name)
+}
+
+// mkdirAll makes the missing directories of name, owned as the site's files are.
+func (d *directory) mkdirAll(name string) error {
+	if there, err := d.exists(name); there || err != nil {
+		return err
+	}
+	if err := d.mkdirAll(filepath.Dir(name)); err != nil {
+		return err
+	}
+	return d.mkdirOwned(name)
+}
+
+func (d *directory) mkdirOwned(name string) error {
+	if err := d.root.Mkdir(name, 0o755); err != nil {
+		return err
+	}
+	if err := d.root.Chmod(name, 0o755); err != nil { // whatever the umask
+		return err
+	}
+	if o := d.site.o.Archive; o.UID >= 0 || o.GID >= 0 {
+		return d.root.Lchown(name, o.UID, o.GID)
+	}
+	return nil
+}
+
+// mkdirOurs makes a directory that others may pass through and only we may write in.
+func (d *directory) mkdirOurs(name string) error {
+	if err := d.root.Mkdir(name, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.root.Chmod(name, 0o711)
+}
+
+// renameChecked is for file systems that cannot refuse to replace. Between the two calls somebody else could
+// make b; that nobody does is what the caller's lock is for.
+func renameChecked(root *os.Root, a, b string) error {
+	_, err := root.Lstat(b)
+	if err == nil {
+		return &os.LinkError{Op: "rename", Old: a, New: b, Err: fs.ErrExist}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return root.Rename(a, b)
+}

@@ -1,0 +1,207 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+)
+
+// ValidatePersist reports why path cannot be a persistent path: it must be relative, clean, and lead to something
+// within a release.
+func ValidatePersist(path string) error {
+	switch {
+	case path == "":
+		return errors.New("cannot persist an empty path")
+	case filepath.IsAbs(path):
+		return fmt.Errorf("cannot persist %q: it is absolute, and persistent paths are relative to the destination", path)
+	case path == ".":
+		return errors.New(`cannot persist ".": that is the whole release, so no update could change anything`)
+	case !filepath.IsLocal(path):
+		return fmt.Errorf("cannot persist %q: it leads out of the release", path)
+	case filepath.Clean(path) != path:
+		return fmt.Errorf("cannot persist %q: write it as %q", path, filepath.Clean(path))
+	}
+	return nil
+}
+
+// ValidatePersistAll reports every path that ValidatePersist refuses, and every two of which one is, or is in, the
+// other. The errors are joined, in the order of paths.
+func ValidatePersistAll(paths []string) error {
+	var errs []error
+	for i, path := range paths {
+		if err := ValidatePersist(path); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, earlier := range paths[:i] {
+			switch {
+			case path == earlier:
+				errs = append(errs, fmt.Errorf("cannot persist %q twice", path))
+			case inside(path, earlier):
+				errs = append(errs, fmt.Errorf("cannot persist %q: it is in %q, which persists already", path, earlier))
+			case inside(earlier, path):
+				errs = append(errs, fmt.Errorf("cannot persist %q: %q, which persists already, is in it", path, earlier))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func inside(path, dir string) bool {
+	return strings.HasPrefix(path, dir+string(filepath.Separator))
+}
+
+// target is what the link at path in a release says. It is relative, so that the destination and the folder
+// beside it can be moved together, and only right while the release is at the destination.
+func (d *directory) target(path string) string {
+	up := strings.Repeat(".."+string(filepath.Separator), strings.Count(path, string(filepath.Separator))+1)
+	return up + d.path(persistName, path)
+}
+
+func (d *directory) isLink(name, target string) bool {
+	text, err := d.root.Readlink(name)
+	return err == nil && text == target
+}
+
+// kept reports whether path has its place in persist. A link there that says what the link in a release
+// says is only the preparation of an adoption; any other link is an administrator's, who has moved the data.
+func (d *directory) kept(path string) (bool, error) {
+	name := d.path(persistName, path)
+	if d.isLink(name, d.target(path)) {
+		return false, nil
+	}
+	return d.exists(name)
+}
+
+// link makes every persistent path of the tree in folder a link, and sets aside what the release has there itself.
+func (d *directory) link(folder string) error {
+	if len(d.persist) == 0 {
+		return nil
+	}
+	info, err := d.root.Lstat(d.tree(folder))
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return errors.New("persistent paths are in directories, and this release is a single file")
+	}
+	for _, path := range d.persist {
+		if err := d.linkPath(folder, path); err != nil {
+			return fmt.Errorf("cannot persist %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+func (d *directory) linkPath(folder, path string) error {
+	name := filepath.Join(d.tree(folder), path)
+	if d.isLink(name, d.target(path)) {
+		return nil
+	}
+	there, err := d.exists(name)
+	if err != nil {
+		return err
+	}
+	if there {
+		own := d.path(folder, "own", path)
+		if err := d.removeAll(own); err != nil {
+			return err
+		}
+		if err := d.mkdirOurs(d.path(folder, "own")); err != nil {
+			return err
+		}
+		if err := d.mkdirAll(filepath.Dir(own)); err != nil {
+			return err
+		}
+		if err := d.root.Rename(name, own); err != nil {
+			return err
+		}
+	}
+	if err := d.mkdirAll(filepath.Dir(name)); err != nil {
+		return err
+	}
+	if err := d.root.Symlink(d.target(path), name); err != nil {
+		return err
+	}
+	return d.sync(filepath.Dir(name))
+}
+
+// dropUnneeded removes what the release in folder has itself for paths that are kept already.
+func (d *directory) dropUnneeded(folder string) error {
+	for _, path := range d.persist {
+		kept, err := d.kept(path)
+		if err != nil {
+			return err
+		}
+		if kept {
+			if err := d.removeAll(d.path(folder, "own", path)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settlePersist gives every persistent path its place: once, at the first switch that knows of it.
+func (d *directory) settlePersist(id string, adopt bool) error {
+	for _, path := range d.persist {
+		kept, err := d.kept(path)
+		if err == nil && !kept {
+			err = d.place(id, path, adopt)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot persist %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// place takes path from the destination, else from release id, else makes an empty directory.
+func (d *directory) place(id, path string, adopt bool) error {
+	name := d.path(persistName, path)
+	if err := d.mkdirOurs(d.path(persistName)); err != nil {
+		return err
+	}
+	if err := d.mkdirAll(filepath.Dir(name)); err != nil {
+		return err
+	}
+	if adopt {
+		info, err := d.root.Lstat(filepath.Join(d.name, path))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case info.IsDir() || info.Mode().IsRegular():
+			return d.adopt(path)
+		case info.Mode()&fs.ModeSymlink == 0:
+			return fmt.Errorf("at the destination it is neither a directory nor a file (%s)", info.Mode().Type())
+		case !d.isLink(filepath.Join(d.name, path), d.target(path)):
+			return d.adoptLink(path)
+		}
+	}
+	if err := d.dropMarker(path); err != nil {
+		return err
+	}
+	own := d.path(id, "own", path)
+	there, err := d.exists(own)
+	if err != nil {
+		return err
+	}
+	if !there {
+		// It is made beside its place, so that a crash leaves none there with the wrong owner.
+		own = d.path(stagePrefix + "persist")
+		if err := d.removeAll(own); err != nil {
+			return err
+		}
+		if err := d.mkdirOwned(own); err != nil {
+			return err
+		}
+	}
+	if err := d.root.Rename(own, name); err != nil {
+		return err
+	}
+	crashPoint("persistent path made")
+	return d.sync(filepath.Dir(name))
+}

@@ -1,0 +1,73 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Prune removes all but the Keep newest previous releases. It never removes the current one nor
+// persistent paths, and goes on after an error, so that one bad release does not fill the disk with others. What it
+// could not remove is a release no more, and tried again by Recover.
+func (s *Site) Prune() error {
+	d, err := s.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		defer d.Close()
+		err = d.prune(max(s.o.Keep, 0))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot prune the releases of %s: %w", s.o.Destination, err)
+	}
+	return nil
+}
+
+func (d *directory) prune(keep int) error {
+	if err := d.settle(); err != nil {
+		return err
+	}
+	all, err := d.records()
+	if err != nil {
+		return err
+	}
+	whole, current, err := d.whole()
+	if err != nil {
+		return err
+	}
+	// A release that has no files any more, since its destination was removed by hand, is not among the whole.
+	doomed := all
+	delete(doomed, current)
+	for _, r := range whole {
+		if r.ID != current && keep > 0 {
+			delete(doomed, r.ID)
+			keep--
+		}
+	}
+	var errs []error
+	for id := range doomed {
+		errs = append(errs, d.trash(id))
+	}
+	return errors.Join(errs...)
+}
+
+// trash removes a release. It gets another name first: a crash must not leave half a release that looks whole.
+func (d *directory) trash(id string) error {
+	name := d.path(trashPrefix + id)
+	if err := d.removeAll(name); err != nil {
+		return err
+	}
+	err := d.root.Rename(d.path(id), name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.sync(d.folder); err != nil {
+		return err
+	}
+	crashPoint("renamed to trash")
+	return d.removeAll(name)
+}

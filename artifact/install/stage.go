@@ -1,0 +1,157 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/dropship/dropship/artifact/archive"
+)
+
+// A Stage is a release that is being made, not visible yet. It is used by one goroutine.
+type Stage struct {
+	site   *Site
+	id     string
+	sealed bool
+	gone   bool
+
+	dir    *directory
+	folder *os.Root // of the stage
+}
+
+// Stage makes room for a new release, and the destination's parent directories (mode 0755) and the folder
+// where they are missing. What an earlier stage of that id left is removed. It is fs.ErrExist if a release of
+// that id is sealed already. The caller calls Discard in the end, come what may.
+func (s *Site) Stage(id string) (*Stage, error) {
+	st, err := s.stage(id)
+	if err != nil {
+		return nil, fmt.Errorf("cannot stage a release beside %s: %w", s.o.Destination, err)
+	}
+	return st, nil
+}
+
+func (s *Site) stage(id string) (*Stage, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	d, err := s.create()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := d.newStage(id)
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return &Stage{site: s, id: id, dir: d, folder: folder}, nil
+}
+
+func (d *directory) newStage(id string) (*os.Root, error) {
+	if err := d.probe(); err != nil {
+		return nil, err
+	}
+	taken, err := d.exists(d.path(id))
+	if err != nil {
+		return nil, err
+	}
+	if taken {
+		return nil, fmt.Errorf("there is a release %s: %w", id, fs.ErrExist)
+	}
+	name := d.path(stagePrefix + id)
+	if err := d.removeAll(name); err != nil {
+		return nil, err
+	}
+	if err := d.root.Mkdir(name, 0o711); err != nil {
+		return nil, err
+	}
+	return d.root.OpenRoot(name)
+}
+
+// Unpack fills the stage from r, which it reads to its end. It is called once; after an error the stage is
+// good for Discard only. Errors are those of archive.Unpack, of r, and of ctx.
+func (st *Stage) Unpack(ctx context.Context, r io.Reader) (archive.Stats, error) {
+	stats, err := archive.Unpack(ctx, st.folder, "tree", r, st.site.o.Archive)
+	if err != nil {
+		return stats, fmt.Errorf("cannot unpack beside %s: %w", st.site.o.Destination, err)
+	}
+	return stats, nil
+}
+
+// Seal makes the stage a release: everything of it is on disk when Seal returns, so that no crash after a
+// switch can show it incomplete. It returns r with the ID of the stage and, where r has none, Staged = now.
+func (st *Stage) Seal(r Release) (Release, error) {
+	r.ID = st.id
+	if r.Staged.IsZero() {
+		r.Staged = time.Now().UTC()
+	}
+	if err := st.seal(r); err != nil {
+		return Release{}, fmt.Errorf("cannot seal release %s of %s: %w", st.id, st.site.o.Destination, err)
+	}
+	return r, nil
+}
+
+func (st *Stage) seal(r Release) error {
+	d := st.dir
+	stage := stagePrefix + st.id
+	if err := d.link(stage); err != nil {
+		return err
+	}
+	if err := d.dropUnneeded(stage); err != nil {
+		return err
+	}
+	id, present, err := d.identify(d.tree(stage))
+	if err != nil {
+		return err
+	}
+	if !present {
+		return errors.New("nothing was unpacked")
+	}
+	if err := d.writeJSON(d.path(stage, releaseName), record{r, id}); err != nil {
+		return err
+	}
+	if err := syncTree(d.root, d.path(stage)); err != nil {
+		return err
+	}
+	crashPoint("before seal")
+	if err := renameNew(d.root, d.path(stage), d.path(st.id)); err != nil {
+		return err
+	}
+	st.sealed = true
+	crashPoint("sealed")
+	return d.sync(d.folder)
+}
+
+// Discard removes the stage, sealed or not, unless a Switch of this Site to it has begun: then it does
+// nothing. So it is right to defer it, and to call it again.
+func (st *Stage) Discard() error {
+	if st.gone {
+		return nil
+	}
+	if err := st.discard(); err != nil {
+		return fmt.Errorf("cannot discard release %s of %s: %w", st.id, st.site.o.Destination, err)
+	}
+	st.gone = true
+	st.folder.Close()
+	st.dir.Close()
+	return nil
+}
+
+func (st *Stage) discard() error {
+	if !st.sealed {
+		return st.dir.removeAll(st.dir.path(stagePrefix + st.id))
+	}
+	st.site.mu.Lock()
+	begun := st.site.begun[st.id]
+	st.site.mu.Unlock()
+	if begun {
+		return nil
+	}
+	return st.dir.trash(st.id)
+}

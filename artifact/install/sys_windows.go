@@ -1,0 +1,32 @@
+package install
+
+import (
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+func identify(root *os.Root, name string) (identity, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return identity{}, err
+	}
+	defer f.Close()
+	var info windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {
+		return identity{}, err
+	}
+	return identity{
+		Inode: uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow),
+		Born:  info.CreationTime.Nanoseconds(),
+	}, nil
+}
+
+// Windows cannot flush a directory, has no uids, mounts with drive letters, and tells at the first write
+// what it allows.
+func syncDir(*os.File) error           { return nil }
+func ownerOf(os.FileInfo) int          { return os.Geteuid() }
+func otherDevice(string) (bool, error) { return false, nil }
+func writable(string) error            { return nil }
+
+const folderModes = false
