@@ -32,4 +32,5 @@ type Turn struct {
 	Locker lock.Locker
 	Group  string
 	Slots  int
+	Wait   time.Duration // how long to wait for a slot; 0: as long as it takes
 }

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dropship/dropship/dropship"
+)
+
+// errStillBusy means that another process worked on a service for as long as --wait allows.
+var errStillBusy = errors.New("another dropship process worked on this service the whole time")
+
+func (a *app) applyCommand() *cobra.Command {
+	var dryRun bool
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "apply [SERVICE…]",
+		Short: "Check now, update what is outdated, exit",
+		Long: `Apply brings the named services, or all, to what their repository holds, side by side, and exits. It is safe
+beside a running agent: they never work on one service at the same time.
+
+Exit code 0 if every service is at its repository's hash now, 1 if one is not, 3 if one waited longer
+than --wait for its slot. Interrupted (Ctrl-C), it abandons updates whose hooks have not begun and completes the others.`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if dryRun {
+				return a.plan(cmd.Context(), names)
+			}
+			logger, err := a.logger()
+			if err != nil {
+				return err
+			}
+			cfg, err := a.load(logger)
+			if err != nil {
+				return err
+			}
+			services, err := choose(cfg.Services, names)
+			if err != nil {
+				return err
+			}
+			m, err := a.machine(cfg, logger)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return a.apply(ctx, m, services, wait, logger)
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be done, as dropship plan does")
+	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for a slot, and for another process that works on the service")
+	return cmd
+}
+
+// apply updates the services side by side and prints what came of each.
+func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropship.Service, wait time.Duration, logger *slog.Logger) error {
+	var wg sync.WaitGroup
+	results := make([]dropship.Result, len(services))
+	errs := make([]error, len(services))
+	for i, s := range services {
+		wg.Go(func() { results[i], errs[i] = applyOne(ctx, m, s, wait) })
+	}
+	wg.Wait()
+
+	worst := exitDone
+	for i, s := range services {
+		r, err := results[i], errs[i]
+		switch {
+		case err != nil:
+			logger.Error("cannot update", "service", s.Name, "error", err)
+			fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, orText(string(r.Outcome), "not updated"))
+			worst = worse(worst, code(err))
+		case r.Outcome == dropship.Quarantine:
+			fmt.Fprintf(a.stdout, "%s: quarantined, still at %s: %s\n", s.Name, orText(r.Hash, "nothing"), r.Detail)
+			worst = worse(worst, exitFailed)
+		case r.Outcome == dropship.Updated:
+			fmt.Fprintf(a.stdout, "%s: updated from %s to %s in %s\n", s.Name, orText(r.PreviousHash, "nothing"), r.Hash, r.Took.Round(time.Millisecond))
+		default:
+			fmt.Fprintf(a.stdout, "%s: %s (%s)\n", s.Name, r.Outcome, r.Hash)
+		}
+	}
+	if worst != exitDone {
+		return &exitError{code: worst}
+	}
+	return nil
+}
+
+// applyOne updates a service, after completing what was interrupted before. wait limits only the waiting,
+// for a slot and for another process, not the work.
+func applyOne(ctx context.Context, m *dropship.Machine, s *dropship.Service, wait time.Duration) (dropship.Result, error) {
+	if s.Turn != nil {
+		limited, turn := *s, *s.Turn
+		turn.Wait = wait
+		limited.Turn = &turn
+		s = &limited
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		r, err := s.Update(ctx, m)
+		switch {
+		case errors.Is(err, dropship.ErrServiceBusy):
+			if !pause(waiting, 200*time.Millisecond) {
+				return r, fmt.Errorf("%w: %w", errStillBusy, context.Cause(waiting))
+			}
+		case err == nil && r.Outcome == dropship.Recovered:
+		default:
+			return r, err
+		}
+	}
+}
+
+// pause waits, and reports whether it waited to the end.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// worse returns the code that says more: a failed update before one that was only not its turn.
+func worse(a, b int) int {
+	if a == exitFailed || b == exitFailed {
+		return exitFailed
+	}
+	return max(a, b)
+}
+
+func orText(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+
+	"golang.org/x/term"
+
+	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/dropship/config"
+)
+
+// load reads the configuration, prints every mistake and warning in it to stderr, and fails on a mistake.
+func (a *app) load(logger *slog.Logger) (*config.Config, error) {
+	cfg, diags := config.Load(a.config, kinds(logger))
+	color, width := terminal(a.stderr)
+	diags.Print(a.stderr, color, width)
+	if diags.HasErrors() {
+		return nil, &exitError{code: exitUsage, err: fmt.Errorf("cannot use the configuration %s: %s", a.config, count(len(diags.Errors()), "mistake"))}
+	}
+	return cfg, nil
+}
+
+// machine returns this machine as the configuration describes it.
+func (a *app) machine(cfg *config.Config, logger *slog.Logger) (*dropship.Machine, error) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		return nil, &exitError{exitFailed, fmt.Errorf("cannot tell this machine's name: %w", err)}
+	}
+	return dropship.NewMachine(hostname, dropship.NewStore(cfg.StateDir), logger), nil
+}
+
+// choose returns the services that the arguments name, all of them without arguments.
+func choose(services []*dropship.Service, names []string) ([]*dropship.Service, error) {
+	if len(names) == 0 {
+		return services, nil
+	}
+	var chosen []*dropship.Service
+	for _, name := range names {
+		i := slices.IndexFunc(services, func(s *dropship.Service) bool { return s.Name == name })
+		if i < 0 {
+			return nil, &exitError{exitUsage, fmt.Errorf("no service %q is configured", name)}
+		}
+		if !slices.Contains(chosen, services[i]) {
+			chosen = append(chosen, services[i])
+		}
+	}
+	return chosen, nil
+}
+
+// terminal tells whether w is one that shows colours, and how wide it is.
+func terminal(w io.Writer) (color bool, width uint) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false, 100
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns < 20 {
+		columns = 80
+	}
+	return os.Getenv("NO_COLOR") == "", uint(columns)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"github.com/dropship/dropship/dropship/config"
+)
+
+// notify tells systemd (sd_notify(3)); where no service manager listens it does nothing.
+func notify(logger *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		logger.Warn("cannot notify the service manager", "error", err)
+	}
+}
+
+func ready(cfg *config.Config) string {
+	return fmt.Sprintf("READY=1\nSTATUS=%s", count(len(cfg.Services), "service"))
+}
+
+// reloading carries the time that Type=notify-reload asks for: CLOCK_MONOTONIC in microseconds.
+func reloading() string {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return "RELOADING=1"
+	}
+	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000)
+}

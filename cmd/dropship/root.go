@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dropship/dropship/lock"
+)
+
+// The exit codes of every command.
+const (
+	exitDone   = 0 // done, or nothing to do
+	exitFailed = 1 // an update failed
+	exitUsage  = 2 // usage or configuration
+	exitBusy   = 3 // the slot, or the service, was not free within --wait
+)
+
+const defaultConfig = "/etc/dropship.d/dropship.hcl"
+
+// An exitError ends the program with a code. Its text, if it has any, has not been printed yet.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// app is what the commands share: where they write, and the flags that all of them take.
+type app struct {
+	stdout, stderr io.Writer
+	config         string
+	logLevel       string
+	logFormat      string
+}
+
+// run executes a command line and returns its exit code. Results go to stdout, everything else to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "dropship",
+		Short: "Keep the services of this machine at what their artifact repository holds",
+		Long: `Dropship compares the artifact of each service with what is installed. When they differ it downloads,
+verifies and unpacks the new one beside the destination, waits for its turn among the machines,
+runs the before hooks, switches in one atomic step, runs the after hooks, and rolls back if they fail.
+
+Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuration, 3 not free within --wait.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetArgs(args)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.config, "config", defaultConfig, "configuration `file`, or a directory whose *.hcl are all read")
+	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&a.logFormat, "log-format", "text", "text or json")
+	root.AddCommand(a.agentCommand(), a.applyCommand(), a.planCommand(), a.validateCommand(), a.versionCommand())
+
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var exit *exitError
+	if !errors.As(err, &exit) {
+		// Cobra's own: an unknown command or flag, a wrong number of arguments.
+		exit = &exitError{exitUsage, fmt.Errorf("%w (see dropship --help)", err)}
+	}
+	if exit.err != nil {
+		fmt.Fprintln(stderr, "dropship:", exit.err)
+	}
+	return exit.code
+}
+
+// code maps the error of an update to an exit code.
+func code(err error) int {
+	if errors.Is(err, lock.ErrBusy) || errors.Is(err, errStillBusy) {
+		return exitBusy
+	}
+	return exitFailed
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/file"
+	"github.com/dropship/dropship/artifact/http"
+	"github.com/dropship/dropship/artifact/s3"
+	"github.com/dropship/dropship/artifact/swift"
+	"github.com/dropship/dropship/dropship/config"
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/hooks/check"
+	hooksconsul "github.com/dropship/dropship/hooks/consul"
+	"github.com/dropship/dropship/hooks/graphite"
+	"github.com/dropship/dropship/hooks/script"
+	"github.com/dropship/dropship/lock"
+	lockconsul "github.com/dropship/dropship/lock/consul"
+	lockfile "github.com/dropship/dropship/lock/file"
+)
+
+// kinds lists every implementation there is, by the name that configurations use. This is the only
+// place that knows them all: a new one is one line here. It is made anew for each load, since the
+// shared consul block is part of it.
+func kinds(logger *slog.Logger) config.Kinds {
+	var shared lockconsul.Connection
+	consul := func() (*api.Client, error) { return shared.Client() }
+	return config.Kinds{
+		Consul: func(body hcl.Body, ectx *hcl.EvalContext) (diags hcl.Diagnostics) {
+			shared, diags = lockconsul.Decode(body, ectx)
+			return diags
+		},
+		Repositories: map[string]func(hcl.Body, *hcl.EvalContext) (artifact.Repository, hcl.Diagnostics){
+			"s3":        s3.New,
+			"swift":     swift.New,
+			"rackspace": swift.NewRackspace,
+			"http":      http.New,
+			"file":      file.New,
+		},
+		Hooks: map[string]hooks.Kind{
+			"script":             script.Kind(logger),
+			"http-check":         check.HTTPKind(),
+			"tcp-check":          check.TCPKind(),
+			"graphite-event":     graphite.Kind(),
+			"consul-event":       hooksconsul.EventKind(consul),
+			"consul-maintenance": hooksconsul.MaintenanceKind(consul),
+		},
+		Lockers: map[string]func(hcl.Body, *hcl.EvalContext) (lock.Locker, hcl.Diagnostics){
+			"consul": func(body hcl.Body, ectx *hcl.EvalContext) (lock.Locker, hcl.Diagnostics) {
+				return lockconsul.New(shared, body, ectx)
+			},
+			"file": lockfile.New,
+		},
+	}
+}

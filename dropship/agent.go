@@ -1,0 +1,83 @@
+package dropship
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// An Agent keeps services up to date: one loop for each, side by side.
+type Agent struct {
+	m *Machine
+
+	mu    sync.Mutex
+	ctx   context.Context // of Run; nil before it
+	loops map[string]*loop
+	wg    sync.WaitGroup
+}
+
+// NewAgent returns an agent for a machine.
+func NewAgent(m *Machine) *Agent {
+	return &Agent{m: m, loops: make(map[string]*loop)}
+}
+
+// Run keeps the services up to date until ctx ends, then waits for updates that have begun their before
+// chain, and returns. It is called once.
+func (a *Agent) Run(ctx context.Context, services []*Service) {
+	a.mu.Lock()
+	a.ctx = ctx
+	a.mu.Unlock()
+	a.Reload(services)
+	<-ctx.Done()
+	// Once the lock was free and ctx has ended, Reload starts nothing any more.
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wg.Wait()
+}
+
+// Reload makes services the ones that Run keeps up to date. A service whose Fingerprint is the same goes
+// on undisturbed, its timer too. One that changed, or is gone, ends: at once, or, if its update has begun its
+// before chain, when that update is through, with its old configuration; its new loop starts after that.
+// What a service that is gone has installed stays. Reload does not wait for any of this.
+func (a *Agent) Reload(services []*Service) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ctx == nil || a.ctx.Err() != nil {
+		return
+	}
+	wanted := make(map[string]*Service, len(services))
+	for _, s := range services {
+		wanted[s.Name] = s
+	}
+	for name, l := range a.loops {
+		if s := wanted[name]; s == nil || s.Fingerprint != l.service.Fingerprint {
+			l.stop()
+			if s == nil {
+				delete(a.loops, name)
+				a.m.Logger.Info("service removed: what it installed stays", "service", name)
+			}
+		}
+	}
+	for name, s := range wanted {
+		old := a.loops[name]
+		if old != nil && s.Fingerprint == old.service.Fingerprint {
+			continue
+		}
+		a.loops[name] = a.start(s, old)
+	}
+}
+
+// start runs a loop for s once the loop before it, if any, has ended.
+func (a *Agent) start(s *Service, old *loop) *loop {
+	ctx, stop := context.WithCancel(a.ctx)
+	l := &loop{service: s, m: a.m, log: a.m.Logger.With(slog.String("service", s.Name)), stop: stop, done: make(chan struct{})}
+	a.wg.Go(func() {
+		defer close(l.done)
+		defer stop()
+		if old != nil {
+			<-old.done
+		}
+		l.run(ctx)
+	})
+	return l
+}

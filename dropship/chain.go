@@ -1,0 +1,110 @@
+package dropship
+
+import (
+	"context"
+	"time"
+
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/lock"
+)
+
+// before runs the before chain. It is stopped when the slot is lost: from then on another machine may
+// have its turn, and nothing has been switched here yet.
+func (u *update) before(ctx context.Context, j *Journal) error {
+	if u.lease != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = lock.WithLease(ctx, u.lease)
+		defer cancel()
+	}
+	ev := u.event(j, hooks.Before)
+	if j.From.ID != "" {
+		return u.Before.Run(ctx, 0, ev, u.report(ctx, hooks.Before))
+	}
+	// Nothing is installed yet, so there is nothing that a hook could protect: stopping a service that
+	// does not exist fails by nature.
+	err := u.Before.Finish(ctx, 0, ev, u.report(ctx, hooks.Before))
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		u.log.WarnContext(ctx, "a before hook failed: going on, since this is the first install", "error", err)
+	}
+	return nil
+}
+
+// after runs the after chain from where the journal says, until a step that aborts.
+func (u *update) after(ctx context.Context, j *Journal) error {
+	u.warnLost(ctx)
+	return u.After.Run(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
+}
+
+// finish runs the after chain from where the journal says to its end, whatever fails, to leave the
+// machine in order. It returns what failed.
+func (u *update) finish(ctx context.Context, j *Journal) error {
+	return u.After.Finish(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
+}
+
+// warnLost says that the slot is lost when it is too late to turn back.
+func (u *update) warnLost(ctx context.Context) {
+	if u.lease == nil {
+		return
+	}
+	select {
+	case <-u.lease.Lost():
+		u.log.ErrorContext(ctx, "slot lost after the switch: finishing on this machine; another may be updating at the same time")
+	default:
+	}
+}
+
+// journaled reports hooks and keeps in the state which of the after chain have run, so that after an
+// interruption none of them is run twice.
+func (u *update) journaled(ctx context.Context, j *Journal) hooks.Report {
+	report := u.report(ctx, hooks.After)
+	return func(i int, took time.Duration, err error) {
+		report(i, took, err)
+		if err != nil && u.After[i].OnError == hooks.Abort && j.Status != hooks.StatusFailed {
+			return // the chain ends here; what comes next is journaled by whoever decides it
+		}
+		j.Hook = i + 1
+		if j.Hook == len(u.After) {
+			return // the chain is through; its end is recorded in a moment
+		}
+		if err := u.m.Store.Save(u.st); err != nil {
+			u.log.WarnContext(ctx, "cannot record that a hook has run: after an interruption it would run again", "error", err)
+		}
+	}
+}
+
+// report logs each hook that ran.
+func (u *update) report(ctx context.Context, phase hooks.Phase) hooks.Report {
+	chain := u.Before
+	if phase == hooks.After {
+		chain = u.After
+	}
+	return func(i int, took time.Duration, err error) {
+		log := u.log.With("phase", string(phase), "hook", chain[i].String(), "took", took.Round(time.Millisecond))
+		switch {
+		case err == nil:
+			log.InfoContext(ctx, "hook done")
+		case chain[i].OnError == hooks.Continue:
+			log.WarnContext(ctx, "hook failed: going on", "error", err)
+		default:
+			log.WarnContext(ctx, "hook failed", "error", err)
+		}
+	}
+}
+
+func (u *update) event(j *Journal, phase hooks.Phase) hooks.Event {
+	return hooks.Event{
+		Name:         u.Name,
+		Hostname:     u.m.Hostname,
+		Hash:         j.To.Hash,
+		PreviousHash: j.From.Hash,
+		Phase:        phase,
+		Status:       j.Status,
+		Error:        j.Error,
+		Artifact:     u.Source.String(),
+		Destination:  u.Site.Destination(),
+		UpdateID:     j.UpdateID,
+	}
+}

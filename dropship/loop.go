@@ -1,0 +1,156 @@
+package dropship
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// backoffCap bounds the wait after failures, where the check interval is not longer itself.
+	backoffCap = time.Minute
+	// repeatAfter is how long the same trouble stays silent after it was logged.
+	repeatAfter = time.Minute
+	// jitter is how far a wait may be off, up or down, so that a fleet does not poll in step.
+	jitter = 0.1
+)
+
+// A loop keeps one service up to date.
+type loop struct {
+	service *Service
+	m       *Machine
+	log     *slog.Logger
+	stop    context.CancelFunc
+	done    chan struct{} // closed when the loop has ended
+
+	failures int // in a row
+	trouble  trouble
+}
+
+// run checks at once, then on the service's interval, until ctx ends.
+func (l *loop) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		r, err := l.service.Update(ctx, l.m)
+		if ctx.Err() != nil && (err == nil || errors.Is(err, context.Cause(ctx)) || errors.Is(err, ctx.Err())) {
+			l.report(ctx, r, nil)
+			return
+		}
+		l.report(ctx, r, err)
+		if !sleep(ctx, l.next(r, err)) {
+			return
+		}
+	}
+}
+
+// next returns the wait until the next check.
+func (l *loop) next(r Result, err error) time.Duration {
+	if err == nil || errors.Is(err, ErrServiceBusy) {
+		l.failures = 0
+		if r.Outcome == Recovered {
+			return 0
+		}
+		return jittered(l.service.CheckInterval)
+	}
+	l.failures++
+	return jittered(backoff(l.service.CheckInterval, l.failures))
+}
+
+// backoff returns the wait after so many failures in a row: the interval, doubled by each further
+// failure up to a minute. An interval that is longer than that already stays as it is.
+func backoff(interval time.Duration, failures int) time.Duration {
+	limit := max(interval, backoffCap)
+	wait := interval
+	for i := 1; i < failures && wait < limit; i++ {
+		wait *= 2
+	}
+	return min(wait, limit)
+}
+
+func jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (1 - jitter + 2*jitter*rand.Float64()))
+}
+
+// sleep waits, and reports whether it waited to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// report logs what came of an update: a change of state at info, nothing to do at debug, trouble as
+// often as an operator can bear.
+func (l *loop) report(ctx context.Context, r Result, err error) {
+	if errors.Is(err, ErrServiceBusy) {
+		l.log.DebugContext(ctx, "another process works on this service: waiting for the next check")
+		return
+	}
+	log := l.log.With("hash", r.Hash)
+	if r.UpdateID != "" {
+		log = log.With("update_id", r.UpdateID)
+	}
+	var step *StepError
+	switch {
+	case r.Outcome == RolledBack:
+		log.ErrorContext(ctx, "update rolled back", "previous_hash", r.PreviousHash, "error", err)
+		return
+	case r.Outcome == Failed:
+		log.ErrorContext(ctx, "update failed: this machine needs a new hash, or a person", "error", err)
+		return
+	case errors.As(err, &step):
+		l.trouble.report(ctx, log, step)
+		return
+	}
+	l.trouble.over(ctx, log)
+	switch r.Outcome {
+	case "": // abandoned by a stop
+	case Updated:
+		log.InfoContext(ctx, "updated", "previous_hash", r.PreviousHash, "took", r.Took.Round(time.Millisecond))
+	case Recovered:
+		log.InfoContext(ctx, "recovered from an interrupted update")
+	case Quarantine:
+		if l.m.once("quarantine " + l.service.Name + " " + r.Detail) {
+			log.WarnContext(ctx, "the repository holds a hash that was rolled back: waiting for another one", "reason", r.Detail)
+			return
+		}
+		log.DebugContext(ctx, "the repository holds a hash that was rolled back")
+	default:
+		log.DebugContext(ctx, string(r.Outcome))
+	}
+}
+
+// trouble logs the same trouble once a minute and its end once. The same means: at the same step; texts
+// differ from try to try by port numbers and request ids.
+type trouble struct {
+	step     Step
+	since    time.Time // of the first failure; zero: no trouble
+	logged   time.Time
+	repeated int // failures since it was logged
+}
+
+func (t *trouble) report(ctx context.Context, log *slog.Logger, err *StepError) {
+	now := time.Now()
+	if t.since.IsZero() {
+		t.since = now
+	}
+	if err.Step == t.step && now.Sub(t.logged) < repeatAfter {
+		t.repeated++
+		return
+	}
+	log.ErrorContext(ctx, "cannot update", "step", string(err.Step), "error", err.Err, "repeated", t.repeated)
+	t.step, t.logged, t.repeated = err.Step, now, 0
+}
+
+func (t *trouble) over(ctx context.Context, log *slog.Logger) {
+	if t.since.IsZero() {
+		return
+	}
+	log.InfoContext(ctx, "trouble is over", "step", string(t.step), "lasted", time.Since(t.since).Round(time.Second))
+	*t = trouble{}
+}

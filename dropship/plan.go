@@ -1,0 +1,58 @@
+package dropship
+
+import (
+	"context"
+	"time"
+
+	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/install"
+)
+
+// A Plan is what an update of a service would do now.
+type Plan struct {
+	Service   *Service
+	Installed *Installed // nil: nothing known
+	Present   bool       // there is something at the destination
+	Remote    artifact.Info
+	Outcome   Outcome // UpToDate, Quarantine, or Updated: what the update would come to if nothing fails
+	Reason    string  // why, in words, where that is not plain
+	Fetch     int64   // bytes to download, -1 if unknown, 0 if staged already
+	Stopped   *Journal
+}
+
+// Plan says what Update would do, and changes nothing: it takes no slot and no lock, and writes nothing.
+func (s *Service) Plan(ctx context.Context, m *Machine) (Plan, error) {
+	p := Plan{Service: s}
+	st, err := m.Store.Load(s.Name)
+	if err != nil {
+		return p, &StepError{StepState, err}
+	}
+	u := &update{Service: s, m: m, st: st, started: time.Now()}
+	if err := u.look(); err != nil {
+		return p, &StepError{StepState, err}
+	}
+	p.Installed, p.Present, p.Stopped = u.st.Installed, u.present, st.Journal
+	if p.Remote, err = s.Source.Stat(ctx); err != nil {
+		return p, &StepError{StepCheck, err}
+	}
+	p.Outcome, p.Reason = u.decide(p.Remote, p.Remote.MD5)
+	if p.Outcome != "" {
+		return p, nil
+	}
+	p.Outcome = Updated
+	if p.Fetch = p.Remote.Size; u.staged(p.Remote) != nil {
+		p.Fetch = 0
+	}
+	if err := s.Site.Ready(); err != nil {
+		return p, &StepError{StepStage, err}
+	}
+	return p, nil
+}
+
+// staged returns the release that an earlier attempt made of what the repository holds, or nil.
+func (u *update) staged(info artifact.Info) *install.Release {
+	if s := u.st.Staged; s != nil && s.Artifact == u.Source.String() && s.Revision == info.Revision {
+		return s
+	}
+	return nil
+}

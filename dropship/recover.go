@@ -1,0 +1,50 @@
+package dropship
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dropship/dropship/hooks"
+)
+
+// errInterrupted is why an update that was cut off before its switch is given up.
+var errInterrupted = errors.New("the update was interrupted before its switch (the process was killed, or the machine went down)")
+
+// recover completes or undoes the update that the journal tells of. It takes no slot: the one that the
+// update held may be another machine's by now, and an application that stands still is not to wait for it.
+func (u *update) recover(ctx context.Context) (Result, error) {
+	ctx = context.WithoutCancel(ctx)
+	j := u.st.Journal
+	u.id = j.UpdateID
+	u.log = u.m.Logger.With("service", u.Name, "update_id", u.id)
+	u.log.WarnContext(ctx, "an update was interrupted: completing or undoing it", "hash", j.To.Hash, "status", string(j.Status))
+	if j.Hook > len(u.After) {
+		j.Hook = 0 // the chain is another one by now
+	}
+
+	current, known, err := u.Site.Current()
+	if err != nil {
+		return Result{}, &StepError{StepState, err}
+	}
+	switched := known && current.ID == j.To.ID
+
+	var r Result
+	switch {
+	case j.Status == hooks.StatusFailed:
+		r, err = u.giveUp(ctx, j, StepBefore, errors.New(j.Error))
+	case j.Status == hooks.StatusRollback:
+		r, err = u.putBack(ctx, j)
+	case !switched:
+		r, err = u.giveUp(ctx, j, StepBefore, errInterrupted)
+	default:
+		if err = u.after(ctx, j); err != nil {
+			return u.rollBack(ctx, j, err)
+		}
+		err = u.settle(ctx, j)
+	}
+	if err != nil {
+		u.log.WarnContext(ctx, "the interrupted update did not come to a good end", "error", err)
+	}
+	r.Outcome, r.UpdateID = Recovered, j.UpdateID
+	return r, nil
+}

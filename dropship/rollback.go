@@ -1,0 +1,123 @@
+package dropship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dropship/dropship/hooks"
+)
+
+// switchTo makes the release current: one atomic step, right after the slot was confirmed.
+func (u *update) switchTo(ctx context.Context, j *Journal) error {
+	if j.Status == hooks.StatusUpdate {
+		if err := u.fence(ctx); err != nil {
+			return err
+		}
+	}
+	err := u.Site.Switch(j.To.ID, j.From.ID)
+	if err == nil {
+		return nil
+	}
+	if current, known, cerr := u.Site.Current(); cerr == nil && known && current.ID == j.To.ID {
+		// The new release is live; only the tidying up failed. Going back would be a second risk.
+		u.log.WarnContext(ctx, "switched, but cannot tidy up", "error", err)
+		return nil
+	}
+	return err
+}
+
+// giveUp ends an update that changed nothing. The after chain runs, so that maintenance ends and the
+// application is started again. What was staged is kept for the next attempt.
+func (u *update) giveUp(ctx context.Context, j *Journal, step Step, cause error) (Result, error) {
+	j.Status, j.Error = hooks.StatusFailed, cause.Error()
+	cause = errors.Join(cause, u.m.Store.Save(u.st))
+	if err := u.finish(ctx, j); err != nil {
+		cause = errors.Join(cause, fmt.Errorf("the after chain, run to put the machine back in order, failed too: %w", err))
+	}
+	u.st.Journal = nil
+	cause = errors.Join(cause, u.m.Store.Save(u.st))
+	return Result{Outcome: GivenUp, UpdateID: j.UpdateID, Hash: j.From.Hash, PreviousHash: j.From.Hash, Took: time.Since(u.started)},
+		&StepError{step, cause}
+}
+
+// rollBack puts the previous release back, through both chains, and quarantines the hash that failed.
+func (u *update) rollBack(ctx context.Context, failed *Journal, cause error) (Result, error) {
+	if failed.From.ID == "" {
+		return u.nothingBefore(ctx, failed, cause)
+	}
+	u.log.WarnContext(ctx, "rolling back", "hash", failed.To.Hash, "to", failed.From.Hash, "error", cause)
+	j := &Journal{
+		UpdateID: failed.UpdateID, Status: hooks.StatusRollback, To: failed.From, From: failed.To,
+		Error: cause.Error(), Started: failed.Started,
+	}
+	u.st.Journal, u.st.Staged = j, nil
+	u.quarantine(j, failed)
+	if err := u.m.Store.Save(u.st); err != nil {
+		u.log.ErrorContext(ctx, "cannot record the rollback", "error", err)
+	}
+	return u.putBack(ctx, j)
+}
+
+// putBack does the rollback that the journal holds. A before hook that fails does not keep the good release out.
+func (u *update) putBack(ctx context.Context, j *Journal) (Result, error) {
+	if current, known, err := u.Site.Current(); err != nil || !known || current.ID != j.To.ID {
+		if err := u.Before.Finish(ctx, 0, u.event(j, hooks.Before), u.report(ctx, hooks.Before)); err != nil {
+			u.log.WarnContext(ctx, "a before hook failed: rolling back all the same", "error", err)
+		}
+		if err := u.switchTo(ctx, j); err != nil {
+			return u.fail(ctx, j, fmt.Errorf("cannot put the previous release back: %w (the rollback was for: %s)", err, j.Error))
+		}
+	}
+	if err := u.after(ctx, j); err != nil {
+		return u.fail(ctx, j, fmt.Errorf("the previous release is back and its after chain fails: %w (the rollback was for: %s)", err, j.Error))
+	}
+	cause := errors.New(j.Error)
+	cause = errors.Join(cause, u.settle(ctx, j))
+	return Result{Outcome: RolledBack, UpdateID: j.UpdateID, Hash: j.To.Hash, PreviousHash: j.From.Hash, Took: time.Since(j.Started)},
+		&StepError{StepAfter, fmt.Errorf("rolled back to %s, and %s is quarantined: %w", j.To.Hash, j.From.Hash, cause)}
+}
+
+// nothingBefore ends a first install whose after chain failed: the release stays for whoever looks into it.
+func (u *update) nothingBefore(ctx context.Context, j *Journal, cause error) (Result, error) {
+	j.Error = cause.Error()
+	u.quarantine(j, j)
+	return u.fail(ctx, j, fmt.Errorf("%w (nothing was installed before, so there is nothing to go back to; hash %s is quarantined)", cause, j.To.Hash))
+}
+
+// fail ends an update that could be neither completed nor undone: the rest of the after chain runs, and
+// the state says failed until a new hash, or a person, comes.
+func (u *update) fail(ctx context.Context, j *Journal, cause error) (Result, error) {
+	step, bad := StepAfter, j.To.Hash
+	if j.Status == hooks.StatusRollback {
+		step, bad = StepRollback, j.From.Hash
+	}
+	var hook *hooks.StepError
+	if errors.As(cause, &hook) && hook.Phase == hooks.After {
+		j.Hook = hook.Index + 1
+	}
+	now := time.Now().UTC()
+	r := Result{Outcome: Failed, UpdateID: j.UpdateID, PreviousHash: j.From.Hash, Took: time.Since(j.Started)}
+	if current, known, err := u.Site.Current(); err == nil && known {
+		u.st.Installed = &Installed{Release: current, At: now, UpdateID: j.UpdateID}
+		r.Hash = current.Hash
+	}
+	u.st.Staged = nil
+	u.st.Failed = &Failure{Hash: bad, Error: cause.Error(), At: now, UpdateID: j.UpdateID}
+	j.Status, j.Error = hooks.StatusFailed, cause.Error()
+	cause = errors.Join(cause, u.m.Store.Save(u.st))
+
+	cause = errors.Join(cause, u.finish(ctx, j))
+	u.st.Journal = nil
+	cause = errors.Join(cause, u.m.Store.Save(u.st))
+	return r, &StepError{step, cause}
+}
+
+// quarantine remembers the release that failed as one that nobody installs again until told to.
+func (u *update) quarantine(j, failed *Journal) {
+	u.st.quarantine(Quarantined{
+		Hash: failed.To.Hash, Revision: failed.To.Revision, Artifact: failed.To.Artifact,
+		Error: j.Error, Since: time.Now().UTC(), UpdateID: failed.UpdateID,
+	})
+}

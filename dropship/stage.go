@@ -1,0 +1,98 @@
+package dropship
+
+import (
+	"context"
+	"io"
+
+	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/install"
+)
+
+// stage downloads, verifies and unpacks what the repository holds, in one pass, beside the destination.
+// What an earlier attempt staged and never switched in is used again.
+func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release, error) {
+	source := u.Source.String()
+	if rel := u.staged(info); rel != nil {
+		return *rel, nil
+	}
+	if err := u.discardStaged(); err != nil {
+		return install.Release{}, err
+	}
+	if err := u.Site.Ready(); err != nil {
+		return install.Release{}, err
+	}
+
+	select {
+	case u.m.downloads <- struct{}{}:
+		defer func() { <-u.m.downloads }()
+	case <-ctx.Done():
+		return install.Release{}, context.Cause(ctx)
+	}
+
+	sums, err := u.Source.Checksums(ctx, info)
+	if err != nil {
+		return install.Release{}, err
+	}
+	if len(sums) == 0 && u.m.once("unverifiable "+source) {
+		u.log.WarnContext(ctx, "the repository keeps no checksum of this artifact: only its size is checked", "artifact", source, "size", info.Size)
+	}
+	verifier, err := artifact.NewVerifier(source, info.Size, sums)
+	if err != nil {
+		return install.Release{}, err
+	}
+
+	u.log.InfoContext(ctx, "staging", "artifact", source, "revision", info.Revision, "size", info.Size)
+	body := artifact.NewResumingReader(ctx, u.Source, info, artifact.ResumeOptions{OnResume: func(r artifact.Resume) {
+		u.log.WarnContext(ctx, "resuming the download", "offset", r.Offset, "delay", r.Delay, "error", r.Cause)
+	}})
+	defer body.Close()
+
+	stage, err := u.Site.Stage(u.id)
+	if err != nil {
+		return install.Release{}, err
+	}
+	rel, err := u.fill(ctx, stage, io.TeeReader(body, verifier), verifier, info)
+	if err != nil {
+		if derr := stage.Discard(); derr != nil {
+			u.log.WarnContext(ctx, "cannot remove a stage: it is removed at the next start", "error", derr)
+		}
+		return install.Release{}, err
+	}
+	u.st.Staged = &rel
+	if err := u.m.Store.Save(u.st); err != nil {
+		return install.Release{}, err
+	}
+	return rel, nil
+}
+
+// fill unpacks body into the stage and seals it if its bytes are the ones advertised.
+func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader, v *artifact.Verifier, info artifact.Info) (install.Release, error) {
+	stats, err := stage.Unpack(ctx, body)
+	if err != nil {
+		return install.Release{}, err
+	}
+	if err := v.Verify(); err != nil {
+		return install.Release{}, err
+	}
+	rel, err := stage.Seal(install.Release{
+		ID: u.id, Hash: v.MD5(), SHA256: v.SHA256(), Revision: info.Revision,
+		Artifact: u.Source.String(), Size: v.Size(), Staged: u.started.UTC(),
+	})
+	if err != nil {
+		return install.Release{}, err
+	}
+	u.log.InfoContext(ctx, "staged", "hash", rel.Hash, "entries", stats.Entries, "bytes", stats.Unpacked)
+	return rel, nil
+}
+
+// discardStaged removes what was staged and is not wanted any more.
+func (u *update) discardStaged() error {
+	if u.st.Staged == nil {
+		return nil
+	}
+	if err := u.Site.Remove(u.st.Staged.ID); err != nil {
+		return err
+	}
+	u.st.Staged = nil
+	return u.m.Store.Save(u.st)
+}

@@ -1,0 +1,326 @@
+package dropship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/install"
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/lock"
+)
+
+// Update brings the service to what its repository holds: check, stage, slot, re-check, before hooks,
+// switch, after hooks, hold, settle. It changes nothing if there is nothing new; if a step fails it
+// leaves what design and manual say for that step, and returns a *StepError.
+//
+// When ctx ends before the first hook has run, the update is abandoned with nothing changed. From the
+// first hook on it is completed (or rolled back), however long that takes; only the hold is cut short.
+//
+// An update that was interrupted earlier is completed or undone first; the call then ends with the
+// outcome Recovered and its caller calls again. ErrServiceBusy: another process works on the service.
+func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
+	unlock, err := m.Store.Lock(s.Name)
+	if err != nil {
+		return Result{}, &StepError{StepState, err}
+	}
+	defer unlock()
+
+	u, err := s.begin(m)
+	if err != nil {
+		return Result{}, &StepError{StepState, err}
+	}
+	if u.st.Journal != nil {
+		return u.recover(ctx)
+	}
+
+	info, rel, r, err := u.prepare(ctx)
+	if err != nil || r.Outcome != "" {
+		return r, err
+	}
+
+	if s.Turn != nil {
+		if u.lease, err = u.acquire(ctx, rel); err != nil {
+			return Result{}, &StepError{StepSlot, err}
+		}
+		defer u.release(ctx)
+		// The wait may have been long: what is in the repository now?
+		if rel, r, err = u.recheck(ctx, info, rel); err != nil || r.Outcome != "" {
+			return r, err
+		}
+	}
+	if ctx.Err() != nil {
+		return Result{}, &StepError{StepSlot, context.Cause(ctx)}
+	}
+	return u.install(ctx, rel)
+}
+
+// An update is one call of Service.Update.
+type update struct {
+	*Service
+	m       *Machine
+	st      *State
+	present bool // there is something at the destination
+	id      string
+	started time.Time
+	log     *slog.Logger
+	lease   lock.Lease // nil without a turn
+}
+
+// begin loads what is known of the service, and removes what an interrupted process left half done.
+func (s *Service) begin(m *Machine) (*update, error) {
+	now := time.Now()
+	u := &update{Service: s, m: m, id: newUpdateID(now), started: now}
+	u.log = m.Logger.With("service", s.Name, "update_id", u.id)
+
+	var err error
+	if u.st, err = m.Store.Load(s.Name); err != nil {
+		return nil, err
+	}
+	if u.st.Journal != nil || m.once("recover "+s.Name) {
+		if err := s.Site.Recover(); err != nil {
+			m.said.Delete("recover " + s.Name)
+			return nil, err
+		}
+	}
+	return u, u.look()
+}
+
+// look corrects what is remembered of the service by what is on disk.
+func (u *update) look() (err error) {
+	if u.st.Destination != u.Site.Destination() {
+		// Configured elsewhere now. What was installed there stays there, and is none of ours any more.
+		u.st.Destination, u.st.Installed, u.st.Staged = u.Site.Destination(), nil, nil
+	}
+	if u.present, err = u.Site.Present(); err != nil || !u.present {
+		return err
+	}
+	current, known, err := u.Site.Current()
+	switch {
+	case err != nil:
+		return err
+	case known && (u.st.Installed == nil || u.st.Installed.ID != current.ID):
+		u.st.Installed = &Installed{Release: current, At: current.Staged}
+	case !known && u.st.Installed == nil && u.Hash != "":
+		u.st.Installed = &Installed{Release: install.Release{Hash: u.Hash}}
+	}
+	return nil
+}
+
+// prepare does the part of an update that no other machine need wait for: it checks, and stages what
+// is new. An outcome in the result means that there is nothing to install.
+func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, Result, error) {
+	for attempt := 1; ; attempt++ {
+		info, err := u.Source.Stat(ctx)
+		if err != nil {
+			return info, install.Release{}, Result{}, &StepError{StepCheck, err}
+		}
+		if r, err := u.nothingToDo(info, info.MD5); err != nil || r.Outcome != "" {
+			return info, install.Release{}, r, err
+		}
+		rel, err := u.stage(ctx, info)
+		if errors.Is(err, artifact.ErrChanged) && attempt < 3 {
+			continue // published anew while we read: start again from Stat
+		}
+		if err != nil {
+			return info, rel, Result{}, &StepError{StepStage, err}
+		}
+		// Only now is the hash known for sure where the repository has no md5.
+		r, err := u.nothingToDo(info, rel.Hash)
+		if err == nil && r.Outcome != "" {
+			if derr := u.discardStaged(); derr != nil {
+				err = &StepError{StepStage, derr}
+			}
+		}
+		return info, rel, r, err
+	}
+}
+
+// decide returns an outcome, and its reason, if what the repository holds is installed already or must
+// not be. hash is the md5 of it, or empty: not known yet.
+func (u *update) decide(info artifact.Info, hash string) (Outcome, string) {
+	source, in := u.Source.String(), u.st.Installed
+	if q, bad := u.st.quarantined(source, hash, info.Revision); bad && (in == nil || in.Hash != q.Hash || u.st.Failed != nil) {
+		return Quarantine, q.Error
+	}
+	info.MD5 = hash
+	if u.present && in != nil && u.st.Failed == nil && in.holds(source, info) {
+		return UpToDate, ""
+	}
+	return "", ""
+}
+
+// nothingToDo returns a result with an outcome if there is nothing to install; see decide. Bytes that are known,
+// good or bad, and were published anew, are remembered under their new revision, so that the next check is cheap.
+func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
+	outcome, reason := u.decide(info, hash)
+	r := Result{Outcome: outcome, Detail: reason, Hash: u.installedHash()}
+	source, in := u.Source.String(), u.st.Installed
+	switch outcome {
+	case UpToDate:
+		if in.Revision == info.Revision && in.Artifact == source {
+			return r, nil
+		}
+		in.Revision, in.Artifact = info.Revision, source
+	case Quarantine:
+		q, _ := u.st.quarantined(source, hash, info.Revision)
+		if q.Revision == info.Revision && q.Artifact == source {
+			return r, nil
+		}
+		q.Revision, q.Artifact = info.Revision, source
+		u.st.quarantine(q)
+	default:
+		return r, nil
+	}
+	if err := u.m.Store.Save(u.st); err != nil {
+		return Result{}, &StepError{StepState, err}
+	}
+	return r, nil
+}
+
+// recheck asks the repository again once the slot is held, and stages anew what changed meanwhile.
+func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.Release) (install.Release, Result, error) {
+	info, err := u.Source.Stat(ctx)
+	if err != nil {
+		return rel, Result{}, &StepError{StepCheck, err}
+	}
+	if info.Revision == staged.Revision {
+		return rel, Result{}, nil
+	}
+	_, rel, r, err := u.prepare(ctx)
+	return rel, r, err
+}
+
+// install runs the part of an update that is visible: from the first before hook to the end of the hold.
+func (u *update) install(ctx context.Context, rel install.Release) (Result, error) {
+	stopping := ctx
+	ctx = context.WithoutCancel(ctx)
+
+	from, err := u.previous()
+	if err != nil {
+		return Result{}, &StepError{StepSwitch, err}
+	}
+	j := &Journal{UpdateID: u.id, Status: hooks.StatusUpdate, To: rel, From: from, Started: u.started}
+	u.st.Journal = j
+	if err := u.m.Store.Save(u.st); err != nil {
+		return Result{}, &StepError{StepState, err}
+	}
+	u.log.InfoContext(ctx, "updating", "hash", rel.Hash, "previous_hash", from.Hash)
+
+	if err := u.before(ctx, j); err != nil {
+		return u.giveUp(ctx, j, StepBefore, err)
+	}
+	if err := u.switchTo(ctx, j); err != nil {
+		return u.giveUp(ctx, j, StepSwitch, err)
+	}
+	if err := u.after(ctx, j); err != nil {
+		return u.rollBack(ctx, j, err)
+	}
+	if err := u.settle(ctx, j); err != nil {
+		return Result{}, err
+	}
+	u.hold(stopping)
+	return Result{Outcome: Updated, UpdateID: j.UpdateID, Hash: rel.Hash, PreviousHash: from.Hash, Took: time.Since(u.started)}, nil
+}
+
+// previous returns the release at the destination, as the one that a rollback puts back: zero if there
+// is nothing at the destination.
+func (u *update) previous() (install.Release, error) {
+	if !u.present {
+		return install.Release{}, nil
+	}
+	_, known, err := u.Site.Current()
+	if err != nil {
+		return install.Release{}, err
+	}
+	if known {
+		return u.st.Installed.Release, nil // begin made sure that it is this one
+	}
+	// Not installed by us. It gets a name, so that it is kept and can be put back.
+	return install.Release{ID: "found-" + u.id, Hash: u.installedHash()}, nil
+}
+
+func (u *update) installedHash() string {
+	if u.st.Installed == nil {
+		return ""
+	}
+	return u.st.Installed.Hash
+}
+
+// settle records a release that is installed and whose hooks have all run, and removes old ones.
+func (u *update) settle(ctx context.Context, j *Journal) error {
+	u.st.Installed = &Installed{Release: j.To, At: time.Now().UTC(), UpdateID: j.UpdateID}
+	u.st.Journal, u.st.Staged, u.st.Failed = nil, nil, nil
+	if err := u.m.Store.Save(u.st); err != nil {
+		return &StepError{StepState, err}
+	}
+	if err := u.Site.Prune(); err != nil {
+		// The update is good; a leftover only costs disk, and the next update tries again.
+		u.log.WarnContext(ctx, "cannot remove old releases", "error", err)
+	}
+	return nil
+}
+
+// acquire waits for a slot.
+func (u *update) acquire(ctx context.Context, rel install.Release) (lock.Lease, error) {
+	if u.Turn.Wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, u.Turn.Wait)
+		defer cancel()
+	}
+	u.log.DebugContext(ctx, "waiting for a slot", "group", u.Turn.Group, "locker", u.Turn.Locker.String())
+	return u.Turn.Locker.Acquire(ctx, lock.Request{
+		Group: u.Turn.Group,
+		Slots: u.Turn.Slots,
+		Holder: lock.Holder{
+			Host: u.m.Hostname, PID: os.Getpid(), Service: u.Name, Hash: rel.Hash, UpdateID: u.id,
+		},
+		Waiting: func(ahead []lock.Holder) {
+			if len(ahead) > 0 {
+				u.log.DebugContext(ctx, "waiting in line", "ahead", len(ahead), "holder", ahead[0].String())
+			}
+		},
+	})
+}
+
+// release gives the slot back, also when the agent is being stopped.
+func (u *update) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := u.lease.Release(ctx); err != nil {
+		u.log.WarnContext(ctx, "cannot give the slot back: it comes free when it expires", "error", err)
+	}
+}
+
+// hold keeps the slot for updateTTL, so that trouble has time to show before the next machine's turn.
+// A stop of the agent ends it: the release is good, and only the pause is lost.
+func (u *update) hold(stopping context.Context) {
+	if u.lease == nil || u.UpdateTTL <= 0 {
+		return
+	}
+	timer := time.NewTimer(u.UpdateTTL)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-stopping.Done():
+	case <-u.lease.Lost():
+		u.log.WarnContext(stopping, "slot lost during the hold: the next machine may have started already")
+	}
+}
+
+// fence asks the lock service, right before the switch, whether the slot is still ours.
+func (u *update) fence(ctx context.Context) error {
+	if u.lease == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := u.lease.Check(ctx); err != nil {
+		return fmt.Errorf("cannot confirm the slot right before the switch: %w", err)
+	}
+	return nil
+}
