@@ -1,14 +1,25 @@
 # Dropship's build. `make help` lists what there is.
 GO       ?= go
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dropship
-SERVERS  := $(CURDIR)/.cache/servers
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT   ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS  := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# The version is in LDFLAGS; asking git for it again fails in a checkout that belongs to another user.
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+
+# Tools are built once for each state of what pins them, outside the checkout.
+hash      = $(shell cat $(1)/go.mod $(1)/go.sum | sha256sum | cut -c1-16)
+CONSUL    := $(CACHE)/tools/$(call hash,test/servers/tools/consul)/consul
+VERSITYGW := $(CACHE)/tools/$(call hash,test/servers/tools/s3)/versitygw
+
 GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+
+SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test tools test-servers test-servers-down lint fmt clean
+.PHONY: help build demo test packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,3 +30,49 @@ bin/dropship: FORCE
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/dropship
 
 FORCE:
+
+demo: test-servers ## watch a deployment, a bad artifact and its rollback against the real servers
+	$(GO) run ./test/demo
+
+test: test-servers ## run all tests, with the race detector, against the real servers; then end those
+	@$(SERVERS) versions
+	@DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m ./...; code=$$?; \
+	$(SERVERS) down; exit $$code
+
+test-servers: tools packages ## start Consul, S3, Swift and Graphite on loopback
+	@$(SERVERS) -consul $(CONSUL) -versitygw $(VERSITYGW) up
+
+test-servers-down: ## end what test-servers started
+	$(SERVERS) down
+
+packages: ## install the Debian packages that the tests need and that are missing
+	@test/servers/packages.sh
+
+tools: $(CONSUL) $(VERSITYGW) ## build the pinned Consul and versitygw
+
+$(CONSUL):
+	$(call build-tool,test/servers/tools/consul,github.com/hashicorp/consul)
+
+$(VERSITYGW):
+	$(call build-tool,test/servers/tools/s3,github.com/versity/versitygw/cmd/versitygw)
+
+# Renamed into place, so that an interrupted build leaves nothing that looks complete.
+define build-tool
+	@mkdir -p $(@D)
+	cd $(1) && $(GO) build -trimpath -ldflags='-s -w' -o $@.new $(2)
+	@mv $@.new $@
+endef
+
+lint: $(GOLANGCI_LINT) ## run golangci-lint and go vet, and check that go.mod is tidy
+	$(GOLANGCI_LINT) run ./...
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+
+fmt: $(GOLANGCI_LINT) ## format all Go code
+	$(GOLANGCI_LINT) fmt
+
+$(GOLANGCI_LINT):
+	GOBIN=$(@D) $(GO) install -trimpath -ldflags='-s -w' github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+clean: test-servers-down ## end the servers and remove what was built in the checkout
+	rm -rf bin dist .cache coverage.out
