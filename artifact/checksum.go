@@ -26,6 +26,9 @@ type Checksum struct {
 	// sizes, and Sum is Algorithm over the concatenated binary sums of the parts. That is what S3 keeps
 	// for multipart uploads.
 	PartSizes []int64
+	// HexParts says that a composite's Sum is over the sums of the parts in lower-case hex instead. That
+	// is what Swift keeps for static large objects.
+	HexParts bool
 }
 
 func (c Checksum) String() string {

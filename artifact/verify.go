@@ -90,7 +90,7 @@ func (v *Verifier) add(c Checksum) error {
 			return fmt.Errorf("the parts have %d bytes together and the artifact has %d", total, v.want)
 		}
 		sums, _ := newHash(c.Algorithm)
-		v.checks = append(v.checks, check{c, &composite{sizes: c.PartSizes, part: h, sums: sums}})
+		v.checks = append(v.checks, check{c, &composite{sizes: c.PartSizes, hex: c.HexParts, part: h, sums: sums}})
 		return nil
 	}
 	if v.whole[c.Algorithm] == nil {
@@ -140,6 +140,7 @@ func (v *Verifier) Verify() error {
 type composite struct {
 	sizes []int64   // of the parts not ended yet; the first one is being written
 	done  int64     // bytes of that part so far
+	hex   bool      // whether the sums of the parts are taken in hex
 	part  hash.Hash // over that part
 	sums  hash.Hash // over the sums of the parts that have ended
 }
@@ -153,7 +154,11 @@ func (c *composite) write(p []byte) {
 		if c.done < c.sizes[0] {
 			return
 		}
-		c.sums.Write(c.part.Sum(nil))
+		sum := c.part.Sum(nil)
+		if c.hex {
+			sum = hex.AppendEncode(nil, sum)
+		}
+		c.sums.Write(sum)
 		c.part.Reset()
 		c.sizes, c.done = c.sizes[1:], 0
 	}

@@ -1,0 +1,169 @@
+package http
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	nethttp "net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dropship/dropship/dropship/secret"
+)
+
+const (
+	// patience is how long a server may take to accept a connection, and then to begin its answer. A
+	// body may take as long as it needs: who reads it watches for a stall.
+	patience     = 30 * time.Second
+	maxRedirects = 10
+)
+
+// client speaks to one web server. Safe for concurrent use.
+type client struct {
+	base     *url.URL
+	user     string
+	password secret.String
+	headers  map[string]secret.String
+	caFile   string
+
+	mu   sync.Mutex
+	http *nethttp.Client // nil until it is first needed, since building a repository reads no CA file
+}
+
+// do sends one request and returns the answer, whatever its status.
+func (c *client) do(ctx context.Context, method string, u *url.URL, header nethttp.Header) (*nethttp.Response, error) {
+	hc, err := c.connect()
+	if err != nil {
+		return nil, err
+	}
+	req, err := nethttp.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	// The bytes as they are in the file are wanted. Go would add gzip here and undo it on the way.
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("User-Agent", "dropship")
+	resp, err := hc.Do(req)
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		resp.Body.Close()
+		return nil, fmt.Errorf("the server sends the file with Content-Encoding %q though asked not to, so its bytes would not be the artifact's: switch that off for this file", coding)
+	}
+	return resp, nil
+}
+
+// connect returns the HTTP client, and makes it at the first call.
+func (c *client) connect() (*nethttp.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.http != nil {
+		return c.http, nil
+	}
+	roots, err := trusted(c.caFile)
+	if err != nil {
+		return nil, err
+	}
+	c.http = &nethttp.Client{
+		Transport: &authenticating{client: c, next: &nethttp.Transport{
+			Proxy:                 nethttp.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: patience}).DialContext,
+			TLSHandshakeTimeout:   patience,
+			ResponseHeaderTimeout: patience,
+			IdleConnTimeout:       90 * time.Second,
+			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2:     true,
+			DisableCompression:    true,
+		}},
+		CheckRedirect: checkRedirect,
+	}
+	return c.http, nil
+}
+
+// trusted returns the system's certificate authorities and those in file, or nil, which means the
+// system's, where there is none.
+func trusted(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read caFile: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool() // a machine without any has to trust caFile alone
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("cannot use caFile %s: it has no certificate in PEM form", file)
+	}
+	return roots, nil
+}
+
+func checkRedirect(req *nethttp.Request, via []*nethttp.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("the server redirects more than %d times", maxRedirects)
+	}
+	if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https" {
+		return fmt.Errorf("the server redirects from https to %s, which is refused", secret.Redact(req.URL))
+	}
+	return nil
+}
+
+// authenticating adds the credentials to requests for the configured scheme, host and port, and to no
+// others: net/http repeats a request's own headers at every host that it is redirected to.
+type authenticating struct {
+	client *client
+	next   nethttp.RoundTripper
+}
+
+func (t *authenticating) RoundTrip(req *nethttp.Request) (*nethttp.Response, error) {
+	if origin(req.URL) != origin(t.client.base) {
+		return t.next.RoundTrip(req)
+	}
+	req = req.Clone(req.Context())
+	if t.client.user != "" {
+		req.SetBasicAuth(t.client.user, t.client.password.Reveal())
+	}
+	for name, value := range t.client.headers {
+		req.Header.Set(name, value.Reveal())
+	}
+	return t.next.RoundTrip(req)
+}
+
+// origin returns scheme, host and port in one form.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// cause returns err without the URL that net/http puts around it (a redirect's may have a signature in
+// its query), and as the end of ctx where that is what it is.
+func cause(ctx context.Context, err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		return fmt.Errorf("%w: %w", ended, err)
+	}
+	return err
+}
+
+// finish closes the body of an answer that says no more, and reads its little rest first, so that the
+// connection can be used again.
+func finish(resp *nethttp.Response) {
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
+	resp.Body.Close()
+}
