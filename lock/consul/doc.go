@@ -1,0 +1,51 @@
+// Package consul gives turns through Consul: a semaphore with a queue, on sessions and the KV store.
+//
+// # How it works
+//
+// Who wants a slot makes a session (a TTL, no health checks, behaviour delete) and puts a key
+// PREFIX/GROUP/SESSION that the session holds; its value is a lock.Holder as JSON, so that
+//
+//	consul kv get -recurse dropship/slots/
+//
+// shows who holds and who waits. The order of arrival is the order of the keys' CreateIndex, and the first
+// `updateSlots` of a group hold. Who waits watches only the contender right before it; only the first in
+// line watches the whole group. Whoever enters says so in its own key, which wakes the next. So a slot that
+// comes free wakes one machine, and a turn costs about ten requests (and a renewal each third of the TTL)
+// however many machines wait.
+//
+// Each slot is entered by one transaction: it writes "holding" into the key only if the session still has it,
+// and returns the line as of that write. Reads on which anything is decided are consistent.
+//
+// Keys below the prefix that no session holds are nobody's, and ignored: leftovers, notes, the .lock of
+// Consul's own semaphore. A key that a session holds counts, even if its value cannot be read.
+//
+// # What is promised
+//
+// While Consul works, at most updateSlots machines of a group hold, whatever dies: a slot is given on only
+// when its holder gave it back, or its session has ended. Consul ends a session no sooner than its TTL after
+// the last renewal that it saw (in practice after twice that), and a machine itself counts a slot as lost when
+// nine tenths of the TTL have gone by since it sent the last renewal that was answered. So a holder that is cut
+// off stops counting on its slot before anybody else can be given it. That is judged by a clock that goes on
+// while the machine sleeps. An outage of Consul shorter than about half the TTL costs nobody a slot or a place.
+//
+// If a slot is taken away in Consul (the session destroyed, the key deleted), another machine may enter at
+// once; the holder notices when Consul tells it, within milliseconds where the network works.
+//
+// When Consul's servers are split, only the side with the majority gives slots, keeps sessions and answers
+// consistent reads; holders on the other side lose theirs as above. If Consul's data is lost or set back to
+// an old snapshot, so are the slots: nothing can be promised across that.
+//
+// # What is not
+//
+// A lease is no fence around the work. A process that is paused (SIGSTOP, a frozen VM, a disk that hangs)
+// between a check and what it does next can act after its slot has gone to another; when it goes on, it looks
+// at the clock before it renews, finds the slot lost and stops. That leaves a moment in which two machines
+// update. Two things keep it small. Lease.Check, right before the switch, reads consistently whether the slot
+// is still held. And what runs under the slot, hooks above all, runs under a context that ends with the slot
+// (lock.WithLease), and is stopped: work that goes on after its lock is lost is how two holders come about
+// that nobody sees.
+//
+// Safety comes before progress. Without Consul nobody gets a slot; a dead holder keeps its slot until its
+// session ends, up to twice the TTL, and a machine that stands still before its updateTTL is over holds up the
+// others of its group.
+package consul

@@ -1,0 +1,61 @@
+package consul
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/dropship/dropship/lock"
+)
+
+type lease struct {
+	place *place
+
+	mu       sync.Mutex
+	released bool // Release was called
+	gone     bool // and Consul knows
+}
+
+var _ lock.Lease = (*lease)(nil)
+
+func newLease(p *place, index uint64) *lease {
+	p.goroutines.Go(func() { p.guard(p.key, index) })
+	return &lease{place: p}
+}
+
+func (l *lease) Lost() <-chan struct{} { return l.place.alive.Done() }
+
+// Check asks the local clock first, then Consul, then the clock again, since the answer may have taken its time.
+func (l *lease) Check(ctx context.Context) error {
+	l.mu.Lock()
+	released := l.released
+	l.mu.Unlock()
+	p := l.place
+	if released {
+		return fmt.Errorf("%w: it was released", lock.ErrLost)
+	}
+	if err := p.check(); err != nil {
+		return err
+	}
+	q, err := p.store.line(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if i := q.position(p.key, p.id); i < 0 || i >= p.holder.Slots {
+		p.loseTo(fmt.Errorf("key %s is not among the first of its group", p.key))
+	}
+	return p.check()
+}
+
+func (l *lease) Release(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone {
+		return nil
+	}
+	l.released = true
+	err := l.place.leave(ctx)
+	l.place.store.close()
+	l.gone = err == nil
+	return err
+}

@@ -1,0 +1,144 @@
+package consul
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dropship/dropship/lock"
+)
+
+const (
+	// releaseTimeout bounds the one request that gives a place or a slot back.
+	releaseTimeout = 5 * time.Second
+	// Errors while in line are met with a pause that doubles between these two.
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// A place is one contender's place in line: a session and the key that it holds.
+type place struct {
+	*session
+	key    string
+	group  string
+	holder lock.Holder // as written into the key
+}
+
+// join makes the session of a contender. Its key is not there yet.
+func join(ctx context.Context, s *store, req lock.Request, ttl time.Duration) (*place, error) {
+	name := fmt.Sprintf("dropship %s on %s", req.Group, req.Holder.Host)
+	n, err := newSession(ctx, s, name, ttl)
+	if err != nil {
+		return nil, err
+	}
+	p := &place{session: n, key: s.folder + n.id, group: req.Group, holder: req.Holder}
+	p.holder.Slots = req.Slots
+	p.holder.Since = time.Now().UTC()
+	p.holder.Holding = false
+	return p, nil
+}
+
+// await comes into line and returns when the slot is held: with the index from which a watch of the key goes on.
+func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (index uint64, err error) {
+	ctx, cancel := p.untilLost(caller)
+	defer cancel()
+
+	var ahead []lock.Holder // as last told
+	q, err := p.write(ctx, false)
+	for err == nil {
+		i := q.position(p.key, p.id)
+		if i < 0 {
+			p.loseTo(fmt.Errorf("key %s was taken away", p.key))
+			return 0, p.lostPlace()
+		}
+		if other, found := q.disagreement(i, p.holder.Slots); found {
+			return 0, &lock.SlotsError{Group: p.group, Slots: p.holder.Slots, Other: other}
+		}
+		move, before := q.next(i, p.holder.Slots)
+		if move == enter {
+			index, err = p.enter(ctx)
+			if err == nil {
+				return index, nil
+			}
+			break
+		}
+		if now := q.ahead(i); !slices.Equal(now, ahead) {
+			ahead = now
+			if waiting != nil {
+				waiting(slices.Clone(ahead))
+			}
+		}
+		q, err = persist(ctx, func() (queue, error) { return p.change(ctx, q, move, before) })
+	}
+	switch {
+	case caller.Err() != nil && ahead != nil:
+		return 0, &lock.BusyError{Group: p.group, Ahead: ahead, Cause: context.Cause(caller)}
+	case caller.Err() == nil && p.check() != nil:
+		return 0, p.lostPlace()
+	}
+	return 0, err
+}
+
+// change waits for the change that the move is about, and returns the line after it.
+func (p *place) change(ctx context.Context, q queue, m move, before contender) (queue, error) {
+	if m == watchLine {
+		return p.store.line(ctx, q.index)
+	}
+	// What happened to the one before only wakes; what it means is decided on a read of the whole line.
+	// So it is after watchTime without a change, which keeps what is told of those ahead from growing old.
+	if _, _, err := p.store.key(ctx, before.key, before.modified); err != nil {
+		return queue{}, err
+	}
+	return p.store.line(ctx, 0)
+}
+
+// enter says in the key that the slot is held, which wakes the next in line, and makes sure of it: the
+// same transaction that writes returns the line.
+func (p *place) enter(ctx context.Context) (index uint64, err error) {
+	q, err := persist(ctx, func() (queue, error) { return p.write(ctx, true) })
+	if err != nil {
+		if errors.Is(err, errRefused) {
+			p.loseTo(err)
+		}
+		return 0, err
+	}
+	i := q.position(p.key, p.id)
+	if i < 0 || i >= p.holder.Slots {
+		p.loseTo(errors.New("the line changed while entering"))
+		return 0, context.Cause(p.alive)
+	}
+	return q.contenders[i].modified, nil
+}
+
+func (p *place) write(ctx context.Context, holding bool) (queue, error) {
+	p.holder.Holding = holding
+	value, err := json.Marshal(p.holder)
+	if err != nil {
+		return queue{}, fmt.Errorf("cannot write %s: %w", p.key, err)
+	}
+	return p.store.write(ctx, p.id, p.key, value, holding)
+}
+
+func (p *place) lostPlace() error {
+	return fmt.Errorf("cannot keep a place in line for %s at %s: %w", p.group, p.store.where, context.Cause(p.alive))
+}
+
+// leave gives the place, or the slot, back: destroying the session deletes its key.
+func (p *place) leave(ctx context.Context) error {
+	p.rest()
+	return p.store.destroySession(ctx, p.id, releaseTimeout)
+}
+
+// persist repeats try until it succeeds, is refused, or ctx ends: the place in line is worth more than one
+// failed request, and ctx ends with the place.
+func persist(ctx context.Context, try func() (queue, error)) (queue, error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		q, err := try()
+		if err == nil || ctx.Err() != nil || errors.Is(err, errRefused) || !sleep(ctx, pause) {
+			return q, err
+		}
+	}
+}

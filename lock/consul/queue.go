@@ -1,0 +1,104 @@
+package consul
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/dropship/dropship/lock"
+)
+
+// A contender is one key below PREFIX/GROUP/ that a session holds.
+type contender struct {
+	key      string
+	session  string
+	created  uint64 // CreateIndex: its place in the order of arrival
+	modified uint64 // ModifyIndex: where a watch of the key goes on from
+	holder   lock.Holder
+	readable bool // the value was a Holder
+}
+
+// A queue is the contenders of one group in order of arrival, as of index: a pure value, made from one
+// consistent read. The first `slots` of it hold.
+//
+// Nobody can come in ahead of somebody else, since indexes only grow; so a contender that is among the
+// first stays there until its own key goes.
+type queue struct {
+	contenders []contender
+	index      uint64 // where a watch of the whole group goes on from
+}
+
+// newQueue orders what a read of the group's folder returned. A key without a session is nobody's (a
+// leftover, a note, the `.lock` of Consul's own semaphore) and is left out: it could never give way. A key
+// that a session holds counts, whatever its value says.
+func newQueue(folder string, pairs api.KVPairs, index uint64) queue {
+	q := queue{index: index}
+	for _, p := range pairs {
+		q.index = max(q.index, p.ModifyIndex)
+		name, below := strings.CutPrefix(p.Key, folder)
+		if p.Session == "" || !below || name == "" {
+			continue
+		}
+		c := contender{key: p.Key, session: p.Session, created: p.CreateIndex, modified: p.ModifyIndex}
+		c.readable = json.Unmarshal(p.Value, &c.holder) == nil && c.holder.Host != ""
+		if !c.readable {
+			c.holder = lock.Holder{Host: "an unknown holder of key " + p.Key}
+		}
+		q.contenders = append(q.contenders, c)
+	}
+	slices.SortFunc(q.contenders, func(a, b contender) int {
+		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.key, b.key))
+	})
+	return q
+}
+
+// position returns how many contenders are ahead of key as session holds it, or -1 if it does not stand in line.
+func (q queue) position(key, session string) int {
+	return slices.IndexFunc(q.contenders, func(c contender) bool { return c.key == key && c.session == session })
+}
+
+// ahead returns who stands before position i, in order of arrival: holders first.
+func (q queue) ahead(i int) []lock.Holder {
+	holders := make([]lock.Holder, i)
+	for j, c := range q.contenders[:i] {
+		holders[j] = c.holder
+	}
+	return holders
+}
+
+// disagreement returns the first contender before position i that believes in another number of slots.
+// Only those ahead are asked: so it is the later comer that gives way.
+func (q queue) disagreement(i, slots int) (lock.Holder, bool) {
+	for _, c := range q.contenders[:i] {
+		if c.readable && c.holder.Slots != slots {
+			return c.holder, true
+		}
+	}
+	return lock.Holder{}, false
+}
+
+// A move is what a contender does next.
+type move int
+
+const (
+	enter     move = iota // it is among the first: take the slot
+	watchKey              // wait for a change of the contender right before it
+	watchLine             // it is the first in line: wait for a change of the whole group
+)
+
+// next says what the contender at position i does. One waiter alone, the first in line, watches the whole
+// group: so a slot that comes free wakes one machine, not all. It says that it holds in its own key, and
+// that wakes the one behind it, which is now the first in line.
+func (q queue) next(i, slots int) (move, contender) {
+	switch {
+	case i < slots:
+		return enter, contender{}
+	case i == slots:
+		return watchLine, contender{}
+	default:
+		return watchKey, q.contenders[i-1]
+	}
+}

@@ -1,0 +1,177 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/dropship/dropship/dropship/secret"
+)
+
+const (
+	// requestTimeout bounds one request that does not wait for a change. Consul itself holds a request
+	// back for up to 7 s while it elects a leader.
+	requestTimeout = 10 * time.Second
+	// watchTime is how long Consul keeps a blocking query open. Shorter is more requests; longer is more
+	// time on a connection that a firewall forgot without telling.
+	watchTime = 30 * time.Second
+	// watchTimeout leaves Consul the jitter that it adds (1/16), and the way back.
+	watchTimeout = watchTime + watchTime/16 + 5*time.Second
+)
+
+// errNoSession means that Consul knows the session no more.
+var errNoSession = errors.New("Consul has ended the session")
+
+// A store is Consul as one contender uses it: a session, a key, and the folder of the group.
+type store struct {
+	client    *api.Client
+	transport *http.Transport
+	failures
+	folder string // PREFIX/GROUP/
+}
+
+func newStore(c Connection, prefix, group string) (*store, error) {
+	client, transport, err := c.dial()
+	if err != nil {
+		return nil, err
+	}
+	config, _ := c.config()
+	token := secret.String(config.Token)
+	return &store{
+		client:    client,
+		transport: transport,
+		failures:  failures{where: where(config), prefix: prefix, token: token},
+		folder:    prefix + "/" + group + "/",
+	}, nil
+}
+
+func (s *store) close() { s.transport.CloseIdleConnections() }
+
+// createSession makes a session that hangs on no health check, since a flapping agent would lose the slot,
+// and whose end deletes its key. No lock delay: keys are never taken over, each has its own session.
+func (s *store) createSession(ctx context.Context, name string, ttl time.Duration) (string, error) {
+	ctx, cancel := bounded(ctx, requestTimeout)
+	defer cancel()
+	id, _, err := s.client.Session().CreateNoChecks(&api.SessionEntry{
+		Name:      name,
+		TTL:       ttl.String(),
+		Behavior:  api.SessionBehaviorDelete,
+		LockDelay: time.Millisecond,
+	}, (&api.WriteOptions{}).WithContext(ctx))
+	if err != nil {
+		return "", s.sessionRefused(ttl, s.failed(ctx, "create a session", err))
+	}
+	return id, nil
+}
+
+// renewSession keeps the session for another TTL, or returns errNoSession.
+func (s *store) renewSession(ctx context.Context, id string, timeout time.Duration) error {
+	ctx, cancel := bounded(ctx, timeout)
+	defer cancel()
+	entry, _, err := s.client.Session().Renew(id, (&api.WriteOptions{}).WithContext(ctx))
+	if err != nil {
+		return s.failed(ctx, "renew session "+id, err)
+	}
+	if entry == nil {
+		return errNoSession
+	}
+	return nil
+}
+
+// destroySession ends the session, and with it goes its key, in one request. A session that is gone already is no error.
+func (s *store) destroySession(ctx context.Context, id string, timeout time.Duration) error {
+	ctx, cancel := bounded(ctx, timeout)
+	defer cancel()
+	if _, err := s.client.Session().Destroy(id, (&api.WriteOptions{}).WithContext(ctx)); err != nil {
+		return s.failed(ctx, "destroy session "+id, err)
+	}
+	return nil
+}
+
+// line reads the group's folder consistently: at once if index is 0, else when it has changed since index
+// or after watchTime.
+func (s *store) line(ctx context.Context, index uint64) (queue, error) {
+	ctx, cancel := bounded(ctx, limit(index))
+	defer cancel()
+	pairs, meta, err := s.client.KV().List(s.folder, options(ctx, index))
+	switch {
+	case err != nil:
+		return queue{}, s.failed(ctx, "read "+s.folder, err)
+	case meta.ResultsFilteredByACLs:
+		// Somebody ahead may be among what was left out.
+		return queue{}, s.denied(fmt.Errorf("cannot read %s at %s: the token may see only a part of it", s.folder, s.where))
+	}
+	return newQueue(s.folder, pairs, meta.LastIndex), nil
+}
+
+// key returns the session that holds key when it has changed since index, or after watchTime; empty if
+// the key is gone or held by nobody. The read is consistent, since "gone" is a loss where the key is one's own.
+func (s *store) key(ctx context.Context, key string, index uint64) (session string, next uint64, err error) {
+	ctx, cancel := bounded(ctx, limit(index))
+	defer cancel()
+	pair, meta, err := s.client.KV().Get(key, options(ctx, index))
+	switch {
+	case err != nil:
+		return "", 0, s.failed(ctx, "watch "+key, err)
+	case pair == nil:
+		return "", meta.LastIndex, nil
+	}
+	return pair.Session, meta.LastIndex, nil
+}
+
+// write puts value into key, held by session, and returns the whole line as of that very write: one
+// transaction, so nothing can come between. With again, the key must be there and held by the session
+// already: a key that somebody deleted is not made anew at the end of the line.
+func (s *store) write(ctx context.Context, session, key string, value []byte, again bool) (queue, error) {
+	ctx, cancel := bounded(ctx, requestTimeout)
+	defer cancel()
+	ops := api.TxnOps{
+		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: key, Value: value, Session: session}},
+		{KV: &api.KVTxnOp{Verb: api.KVGetTree, Key: s.folder}},
+	}
+	if again {
+		check := &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: key, Session: session}}
+		ops = append(api.TxnOps{check}, ops...)
+	}
+	ok, answer, _, err := s.client.Txn().Txn(ops, (&api.QueryOptions{}).WithContext(ctx))
+	if err != nil {
+		return queue{}, s.failed(ctx, "write "+key, err)
+	}
+	if !ok {
+		return queue{}, s.refused(key, answer.Errors)
+	}
+	// The operations on the key answer with it too, without its value; get-tree comes last and has all of it.
+	last := map[string]*api.KVPair{}
+	for _, r := range answer.Results {
+		if r.KV != nil {
+			last[r.KV.Key] = r.KV
+		}
+	}
+	pairs := slices.Collect(maps.Values(last))
+	return newQueue(s.folder, pairs, 0), nil
+}
+
+func options(ctx context.Context, index uint64) *api.QueryOptions {
+	o := &api.QueryOptions{RequireConsistent: true}
+	if index > 0 {
+		o.WaitIndex, o.WaitTime = index, watchTime
+	}
+	return o.WithContext(ctx)
+}
+
+func limit(index uint64) time.Duration {
+	if index > 0 {
+		return watchTimeout
+	}
+	return requestTimeout
+}
+
+func bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+}
