@@ -18,6 +18,7 @@ const defaultKeepReleases = 3
 
 // artifact reads an artifact block: what to install, where, and what the repository was made from.
 func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlock, taken *destinations) (artifact.Source, *install.Site, string) {
+	setuid, _ := s.fields.boolean(b.Setuid)
 	options := install.Options{
 		Destination: s.fields.path(b.Destination, ""),
 		Keep:        int(s.fields.integer(b.KeepReleases, defaultKeepReleases, 0, maxReleases)),
@@ -28,23 +29,21 @@ func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlo
 				Entries: int(s.fields.integer(b.MaxEntries, 0, 1, maxEntries)),
 				Ratio:   s.fields.integer(b.MaxRatio, 0, 1, maxEntries),
 			},
-			Setuid: s.fields.boolean(b.Setuid),
+			Setuid: setuid,
 			UID:    s.owner(b.Owner, "user", userID),
 			GID:    s.owner(b.Group, "group", groupID),
 		},
 	}
-	if options.Destination != "" {
+	switch {
+	case b.Destination == nil:
+		l.errorf("Missing destination", &b.Def, "The artifact needs a destination: the directory or file that it becomes on this machine.")
+	case options.Destination != "":
 		taken.add(destination{service: service.Name, path: options.Destination, at: b.Destination.Expr.Range()})
 	}
 
-	format, explicit := s.format(b.Type)
 	source, made := l.source(f, s, b)
-	if !explicit && source != nil {
-		format = s.formatOf(source.String(), b.ContentType)
-	}
-	options.Archive.Format = format
-	options.Archive.Sniff = format == archive.File && !explicit
-	if format == archive.File && len(options.Persist) > 0 {
+	options.Archive.Format, options.Archive.Sniff = s.format(source, b)
+	if options.Archive.Format == archive.File && len(options.Persist) > 0 {
 		s.fields.errorf("Nothing to persist", b.Persist,
 			"The artifact is a single file, so that there are no paths in it to keep. If it is an archive, say so with type.")
 	}
@@ -72,20 +71,6 @@ func (l *loader) source(f *file, s *scope, b artifactBlock) (artifact.Source, st
 	return source, r.made
 }
 
-// format reads an explicit type.
-func (s *scope) format(attr *hcl.Attribute) (archive.Format, bool) {
-	name := s.fields.text(attr, "")
-	if name == "" {
-		return "", attr != nil
-	}
-	format, err := archive.ParseFormat(name)
-	if err != nil {
-		names := []string{"tar.gz", "tar.zst", "tar.xz", "tar.bz2", "tar", "zip", "file"}
-		s.fields.errorf("Unknown artifact type", attr, "There is no artifact type %q. There are %s.%s", name, quoted(names), didYouMean(name, names))
-	}
-	return format, true
-}
-
 // mimeFormats are what a content-type can tell of the format. The content must agree in any case.
 var mimeFormats = map[string]archive.Format{
 	"application/gzip":              archive.TarGzip,
@@ -103,17 +88,40 @@ var mimeFormats = map[string]archive.Format{
 	"application/x-zip-compressed":  archive.Zip,
 }
 
-// formatOf tells the format by the artifact's name, else by the content-type that the block gives; what
-// neither tells is taken for a plain file.
-func (s *scope) formatOf(source string, contentType *hcl.Attribute) archive.Format {
-	mime, _, _ := strings.Cut(s.fields.text(contentType, ""), ";")
-	if format, ok := archive.FormatOf(source); ok {
-		return format
+// format tells how the artifact is packed: its type, else its name's extension, else the content-type that
+// the block gives, else it is a plain file. Guessed is true for the last: nothing said so.
+func (s *scope) format(source artifact.Source, b artifactBlock) (format archive.Format, guessed bool) {
+	mime, _, _ := strings.Cut(s.fields.text(b.ContentType, ""), ";")
+	if b.Type != nil {
+		return s.formatNamed(b.Type), false
+	}
+	if source == nil {
+		return "", false // a mistake elsewhere
+	}
+	if format, ok := archive.FormatOf(source.String()); ok {
+		return format, false
 	}
 	if format, ok := mimeFormats[strings.ToLower(strings.TrimSpace(mime))]; ok {
-		return format
+		return format, false
 	}
-	return archive.File
+	return archive.File, true
+}
+
+func (s *scope) formatNamed(attr *hcl.Attribute) archive.Format {
+	name := s.fields.text(attr, "")
+	if name == "" {
+		return ""
+	}
+	format, err := archive.ParseFormat(name)
+	if err != nil {
+		names := []string{"tar.gz", "tar.zst", "tar.xz", "tar.bz2", "tar", "zip", "file"}
+		hint := didYouMean(name, names)
+		if meant, ok := archive.FormatOf("artifact." + name); ok { // an extension: tgz
+			hint = didYouMean(string(meant), names)
+		}
+		s.fields.errorf("Unknown artifact type", attr, "There is no artifact type %q. There are %s.%s", name, quoted(names), hint)
+	}
+	return format
 }
 
 // persist reads paths within a release.

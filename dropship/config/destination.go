@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -35,40 +36,43 @@ func (ds *destinations) add(d destination) {
 	ds.all = append(ds.all, d)
 }
 
+// check reports each destination that does not stand clear of one before it, once.
 func (ds *destinations) check() {
-	for i, d := range ds.all {
+	var clear []destination
+next:
+	for _, d := range ds.all {
 		if within(ds.stateDir, d.path) || within(d.path, ds.stateDir) {
 			ds.l.errorf("Destination overlaps stateDir", &d.at,
 				"%s and the stateDir %s are one within the other: an update would replace Dropship's own state.", d.path, ds.stateDir)
+			continue
 		}
-		for _, other := range ds.all[:i] {
-			ds.clear(d, other)
+		for _, other := range clear {
+			if summary, detail := d.clash(other); summary != "" {
+				ds.l.errorf(summary, &d.at, "%s", detail)
+				continue next
+			}
 		}
+		clear = append(clear, d)
 	}
 }
 
-// clear reports what keeps d from standing clear of one that came before it.
-func (ds *destinations) clear(d, other destination) {
+// clash says what keeps d from standing clear of another, if anything does.
+func (d destination) clash(other destination) (summary, detail string) {
+	who := fmt.Sprintf("service %q at %s", other.service, place(other.at))
+	const inside = "Destination inside another"
 	switch {
 	case d.path == other.path:
-		ds.l.errorf("Duplicate destination", &d.at,
-			"Service %q at %s installs to %s, too.", other.service, place(other.at), d.path)
+		return "Duplicate destination", fmt.Sprintf("%s is where %s installs, too.", d.path, who)
 	case within(d.path, other.path):
-		ds.l.errorf("Destination inside another", &d.at,
-			"%s is inside %s, where service %q at %s installs: each of its updates would remove this one.",
-			d.path, other.path, other.service, place(other.at))
+		return inside, fmt.Sprintf("%s is inside %s, where %s installs: each of its updates would remove this one.", d.path, other.path, who)
 	case within(other.path, d.path):
-		ds.l.errorf("Destination inside another", &d.at,
-			"%s contains %s, where service %q at %s installs: each update of this one would remove that.",
-			d.path, other.path, other.service, place(other.at))
+		return inside, fmt.Sprintf("%s contains %s, where %s installs: each update of this one would remove that.", d.path, other.path, who)
 	case within(d.path, other.own()):
-		ds.l.errorf("Destination inside another", &d.at,
-			"%s is inside %s, where the releases of service %q at %s are kept.", d.path, other.own(), other.service, place(other.at))
+		return inside, fmt.Sprintf("%s is inside %s, where the releases of %s are kept.", d.path, other.own(), who)
 	case within(other.path, d.own()):
-		ds.l.errorf("Destination inside another", &d.at,
-			"The releases of this service are kept in %s, and service %q at %s installs to %s inside it.",
-			d.own(), other.service, place(other.at), other.path)
+		return inside, fmt.Sprintf("The releases of this service are kept in %s, and %s installs to %s inside it.", d.own(), who, other.path)
 	}
+	return "", ""
 }
 
 // within reports whether path is dir or below it. Both are clean, and both absolute or both relative.

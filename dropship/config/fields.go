@@ -47,7 +47,11 @@ func (f *fields) as(attr *hcl.Attribute, t cty.Type, want string) (cty.Value, bo
 	}
 	c, err := convert.Convert(v, t)
 	if err != nil || c.IsNull() {
-		f.errorf("Invalid "+attr.Name, attr, "%s must be %s, not %s.", attr.Name, want, v.Type().FriendlyName())
+		given := "a " + v.Type().FriendlyName()
+		if v.Type() == cty.String {
+			given = strconv.Quote(v.AsString())
+		}
+		f.errorf("Invalid "+attr.Name, attr, "%s must be %s, not %s.", attr.Name, want, given)
 		return cty.NilVal, false
 	}
 	return c, true
@@ -59,15 +63,17 @@ func (f *fields) text(attr *hcl.Attribute, missing string) string {
 	case !ok:
 		return missing
 	case v.AsString() == "":
-		f.errorf("Empty "+attr.Name, attr, "%s must not be empty; leave it out if it is not needed.", attr.Name)
+		f.errorf("Empty "+attr.Name, attr, "%s has no value. Give it one, or leave it out.", attr.Name)
 		return missing
 	}
 	return v.AsString()
 }
 
-func (f *fields) boolean(attr *hcl.Attribute) bool {
-	v, ok := f.as(attr, cty.Bool, "true or false")
-	return ok && v.True()
+// boolean returns false where there is none; ok is false where what there is is wrong.
+func (f *fields) boolean(attr *hcl.Attribute) (value, ok bool) {
+	mistakes := len(f.diags)
+	v, given := f.as(attr, cty.Bool, "true or false")
+	return given && v.True(), len(f.diags) == mistakes
 }
 
 // path returns an absolute path; a relative one is taken from the working directory.
@@ -101,7 +107,7 @@ func (f *fields) duration(attr *hcl.Attribute, missing time.Duration) time.Durat
 	}
 	if v.Type() != cty.String {
 		f.errorf("Invalid duration", attr,
-			`%s must be a duration such as "10s" or "1m30s", not %s.`, attr.Name, v.Type().FriendlyName())
+			`%s must be a duration such as "10s" or "1m30s", not a %s.`, attr.Name, v.Type().FriendlyName())
 		return missing
 	}
 	d, err := time.ParseDuration(v.AsString())

@@ -77,7 +77,7 @@ type artifactBlock struct {
 	Rest       hcl.Body  `hcl:",remain"`
 	Def        hcl.Range `hcl:",def_range"`
 
-	Destination  *hcl.Attribute `hcl:"destination"`
+	Destination  *hcl.Attribute `hcl:"destination,optional"` // required, and reported in words of its own
 	Type         *hcl.Attribute `hcl:"type,optional"`
 	ContentType  *hcl.Attribute `hcl:"content-type,optional"`
 	KeepReleases *hcl.Attribute `hcl:"keepReleases,optional"`

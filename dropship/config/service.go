@@ -86,7 +86,10 @@ func (l *loader) turn(s *scope, b serviceBlock) *dropship.Turn {
 		Group: s.fields.name(b.UpdateGroup, b.Name),
 		Slots: int(s.fields.integer(b.UpdateSlots, 1, 1, maxSlots)),
 	}
-	if s.fields.boolean(b.SequentialUpdates) {
+	switch sequential, ok := s.fields.boolean(b.SequentialUpdates); {
+	case !ok:
+		return nil
+	case sequential:
 		l.useLocker(s, b.SequentialUpdates)
 		turn.Locker = l.locker
 		return turn

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,8 +31,8 @@ func newSource(path string, text []byte) *source {
 		if tokens[value].Type == hclsyntax.TokenCQuote {
 			value++
 		}
-		if tokens[value].Type == hclsyntax.TokenEqual || tokens[value].Type == hclsyntax.TokenColon {
-			src.hide(name.Range, tokens[value+1:])
+		if value+1 < len(tokens) && (tokens[value].Type == hclsyntax.TokenEqual || tokens[value].Type == hclsyntax.TokenColon) {
+			src.hide(name, tokens[value+1:])
 		}
 	}
 	return src
@@ -39,7 +40,7 @@ func newSource(path string, text []byte) *source {
 
 // hide hides the expression that tokens begin with: to the end of its line, or of the last line that a
 // heredoc or a bracket makes it reach.
-func (s *source) hide(name hcl.Range, tokens hclsyntax.Tokens) {
+func (s *source) hide(name hclsyntax.Token, tokens hclsyntax.Tokens) {
 	depth, calls := 0, false
 	var literals []string
 	for i, token := range tokens {
@@ -61,8 +62,8 @@ func (s *source) hide(name hcl.Range, tokens hclsyntax.Tokens) {
 		// What a call is given, env("NAME") say, is no credential, and messages need it.
 		if !calls && len(literals) > 0 {
 			s.secrets = append(s.secrets, literals...)
-			if s.literal == nil {
-				s.literal = &name
+			if s.literal == nil && string(name.Bytes) != headers {
+				s.literal = &name.Range
 			}
 		}
 		return
@@ -75,13 +76,18 @@ func holdsSecret(name string) bool {
 	if strings.HasSuffix(name, "file") || strings.HasSuffix(name, "path") || name == "accesskey" {
 		return false
 	}
-	for _, word := range []string{"secret", "token", "password", "passwd", "credential", "authorization"} {
+	for _, word := range credentialWords {
 		if strings.Contains(name, word) {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, "key")
+	return strings.HasSuffix(name, "key") || name == headers
 }
+
+var credentialWords = []string{"secret", "token", "password", "passwd", "credential", "authorization"}
+
+// headers may hold a credential, or nothing of the kind.
+const headers = "headers"
 
 const redacted = "(redacted)"
 
@@ -133,14 +139,15 @@ func (s *source) lineStart(number int) int {
 }
 
 // shortest is how long a value must be to be taken out of messages: a shorter one is no credential, and
-// would take the sense out of them.
+// would take the sense out of them. So would the words that messages are made of, where a placeholder
+// stands in an example.
 const shortest = 4
 
 // newRedactor takes values out of messages, whichever way they are written.
 func newRedactor(values []string) *strings.Replacer {
 	var pairs []string
 	for _, value := range longestFirst(values) {
-		if len(value) < shortest {
+		if len(value) < shortest || slices.Contains(credentialWords, value) {
 			continue
 		}
 		pairs = append(pairs, value, redacted)

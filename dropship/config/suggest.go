@@ -67,7 +67,7 @@ func (l *loader) fromKind(f *file, diags hcl.Diagnostics, taken ...string) {
 // In the syntax of HCL 1, which the first version of Dropship read, these were no mistakes.
 var syntaxHints = map[string]string{
 	"Invalid single-argument block definition": "Where a block has more than one argument, each goes on a line of its own.",
-	"Missing newline after argument":           "Each argument goes on a line of its own, without a comma or semicolon behind it.",
+	"Missing newline after argument":           "Each argument goes on a line of its own.",
 	"Invalid argument name":                    "Write the name without quotes.",
 	"Invalid block definition":                 `Write a block as in: artifact "s3" { … }, without an equals sign.`,
 }

@@ -1,0 +1,141 @@
+package dropship_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/hooks"
+)
+
+// killAt returns a step in which the process dies the first time it runs at that status.
+func (w *world) killAt(name string, status hooks.Status) hooks.Step {
+	died := false
+	return w.hook(name, func(_ context.Context, ev hooks.Event) error {
+		if !died && ev.Status == status {
+			died = true
+			runtime.Goexit()
+		}
+		return nil
+	})
+}
+
+func TestKilledInTheBeforeChainIsUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.service.Before = hooks.Chain{w.hook("maintenance on", nil), w.killAt("stop", hooks.StatusUpdate)}
+	w.service.After = hooks.Chain{w.hook("start", nil), w.hook("maintenance off", nil)}
+	w.source.publish(pack(t, "2"), "r2")
+	w.killed()
+	w.wantLive("1")
+	w.took()
+
+	w.source.counts()
+	w.mustUpdate(dropship.Recovered)
+	w.wantRan("after start failed", "after maintenance off failed")
+	w.wantLive("1")
+	w.mustUpdate(dropship.Updated)
+	w.wantLive("2")
+	if _, opens := w.source.counts(); opens != 0 {
+		t.Errorf("got %d downloads, want what was staged before the kill", opens)
+	}
+}
+
+func TestKilledInTheAfterChainIsCompleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.service.Before = hooks.Chain{w.hook("stop", nil)}
+	w.service.After = hooks.Chain{w.hook("start", nil), w.hook("event", nil), w.killAt("check", hooks.StatusUpdate), w.hook("maintenance off", nil)}
+	w.source.publish(pack(t, "2"), "r2")
+	w.killed()
+	w.wantLive("2")
+	w.took()
+
+	w.mustUpdate(dropship.Recovered)
+	w.wantRan("after check update", "after maintenance off update") // not the event a second time
+	w.mustUpdate(dropship.UpToDate)
+	w.wantLive("2")
+}
+
+func TestKilledAfterTheSwitchAndBrokenIsRolledBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.service.After = hooks.Chain{w.killAt("start", hooks.StatusUpdate), w.brokenAt("bad")}
+	w.source.publish(pack(t, "bad"), "r2")
+	w.killed()
+	w.wantLive("bad")
+	if r, _ := w.update(); r.Outcome != dropship.RolledBack {
+		t.Errorf("got %q", r.Outcome)
+	}
+	w.wantLive("1")
+	w.mustUpdate(dropship.Quarantine)
+}
+
+func TestKilledInARollback(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []hooks.Phase{hooks.Before, hooks.After} {
+		w := newWorld(t)
+		w.source.publish(pack(t, "1"), "r1")
+		w.mustUpdate(dropship.Updated)
+		w.service.Before = hooks.Chain{w.hook("stop", nil)}
+		w.service.After = hooks.Chain{w.hook("start", nil), w.brokenAt("bad"), w.hook("maintenance off", nil)}
+		if phase == hooks.Before {
+			w.service.Before = append(w.service.Before, w.killAt("die", hooks.StatusRollback))
+		} else {
+			w.service.After = append(w.service.After, w.killAt("die", hooks.StatusRollback))
+		}
+		w.source.publish(pack(t, "bad"), "r2")
+		w.killed()
+		w.took()
+		w.mustUpdate(dropship.Recovered)
+		w.wantLive("1")
+		if phase == hooks.After {
+			w.wantRan("after die rollback")
+		} else {
+			w.wantRan("before stop rollback", "before die rollback", "after start rollback", "after check rollback", "after maintenance off rollback")
+		}
+		w.mustUpdate(dropship.Quarantine)
+		if w.state().Journal != nil {
+			t.Error("the journal outlived the recovery")
+		}
+	}
+}
+
+func TestKilledWhilePuttingThingsInOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error { return context.DeadlineExceeded })}
+	w.service.After = hooks.Chain{w.hook("start", nil), w.killAt("maintenance off", hooks.StatusFailed)}
+	w.source.publish(pack(t, "2"), "r2")
+	w.killed()
+	w.took()
+	w.mustUpdate(dropship.Recovered)
+	w.wantRan("after maintenance off failed")
+	w.wantLive("1")
+}
+
+func TestKilledAfterAFailedRollbackStaysFailed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.service.After = hooks.Chain{w.hook("check", func(context.Context, hooks.Event) error { return context.DeadlineExceeded }), w.killAt("maintenance off", hooks.StatusFailed)}
+	w.source.publish(pack(t, "2"), "r2")
+	w.killed()
+	w.took()
+	w.mustUpdate(dropship.Recovered)
+	w.wantRan("after maintenance off failed")
+	if st := w.state(); st.Failed == nil || st.Journal != nil {
+		t.Errorf("got failed %+v, journal %+v", st.Failed, st.Journal)
+	}
+	w.mustUpdate(dropship.Quarantine)
+}

@@ -1,0 +1,69 @@
+package dropship_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dropship/dropship/dropship"
+)
+
+func TestStoreRefusesWhatItCannotTrust(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ content, want string }{
+		"cut":     {`{"version": 1, "serv`, "cannot understand the state of service web"},
+		"newer":   {`{"version": 99, "service": "web"}`, "newer than this dropship's"},
+		"foreign": {`{"version": 1, "service": "db"}`, `it is of service "db"`},
+		"empty":   {``, "cannot understand the state of service web"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "web.json")
+			if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := dropship.NewStore(dir).Load("web")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if data, _ := os.ReadFile(path); string(data) != test.content {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestStoreKeepsStatesPrivate(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	s := dropship.NewStore(dir)
+	unlock, err := s.Lock("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Lock("web"); !errors.Is(err, dropship.ErrServiceBusy) {
+		t.Errorf("second lock: got %v, want ErrServiceBusy", err)
+	}
+	if err := s.Save(&dropship.State{Version: 1, Service: "web"}); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	again, err := s.Lock("web")
+	if err != nil {
+		t.Fatalf("lock after unlock: %v", err)
+	}
+	again()
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "web.json"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s: got mode %o, want %o", path, got, want)
+		}
+	}
+}
