@@ -1,5 +1,6 @@
 # Dropship's build. `make help` lists what there is.
 GO       ?= go
+SHELL    := /bin/bash
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dropship
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT   ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -35,11 +36,12 @@ demo: test-servers ## watch a deployment, a bad artifact and its rollback agains
 	$(GO) run ./test/demo
 
 test: test-servers ## run all tests, with the race detector, against the real servers; then end those
-	@$(SERVERS) versions
-	@DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m ./...; code=$$?; \
-	$(SERVERS) down; exit $$code
+	@trap '$(SERVERS) down' EXIT; $(SERVERS) versions && \
+	DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m ./...
 
-test-servers: tools packages ## start Consul, S3, Swift and Graphite on loopback
+# From nothing, one build downloads while the other compiles.
+test-servers: ## start Consul, S3, Swift and Graphite on loopback
+	@$(MAKE) --no-print-directory -j3 packages tools
 	@$(SERVERS) -consul $(CONSUL) -versitygw $(VERSITYGW) up
 
 test-servers-down: ## end what test-servers started
@@ -49,6 +51,7 @@ packages: ## install the Debian packages that the tests need and that are missin
 	@test/servers/packages.sh
 
 tools: $(CONSUL) $(VERSITYGW) ## build the pinned Consul and versitygw
+	@:
 
 $(CONSUL):
 	$(call build-tool,test/servers/tools/consul,github.com/hashicorp/consul)

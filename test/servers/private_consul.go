@@ -53,7 +53,12 @@ func NewConsul(t testing.TB) *PrivateConsul {
 	if err := render("consul.hcl", c.config, cfg); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.end(syscall.SIGKILL) })
+	t.Cleanup(func() {
+		c.end(syscall.SIGKILL)
+		if t.Failed() {
+			t.Logf("consul at %s\n%s", c.Address, logTail(c.log))
+		}
+	})
 	c.Start()
 	return c
 }

@@ -29,7 +29,8 @@ type up struct {
 }
 
 // Up starts the set, keeping its files below dir, and returns once every server is ready. Where a set is up already
-// it returns that one and started is false. On an error nothing is left running; the error has the last lines of the
+// it returns that one and started is false; one that is incomplete, or was started from other tools, is ended first.
+// On an error nothing is left running; the error has the last lines of the
 // failed server's log.
 func Up(ctx context.Context, dir string, tools Tools) (set Set, started bool, err error) {
 	unlock, err := lockDir(dir)
@@ -38,12 +39,14 @@ func Up(ctx context.Context, dir string, tools Tools) (set Set, started bool, er
 	}
 	defer unlock()
 
+	if tools, err = tools.resolve(); err != nil {
+		return Set{}, false, err
+	}
 	old, err := readState(statePath(dir))
 	switch {
-	case err == nil && len(old.dead()) == 0:
+	case err == nil && len(old.dead()) == 0 && old.Tools == tools:
 		return old.Set, false, nil
 	case err == nil:
-		// Part of it ended: end the rest and begin anew.
 		if err := old.stop(ctx); err != nil {
 			return Set{}, false, err
 		}
@@ -56,9 +59,6 @@ func Up(ctx context.Context, dir string, tools Tools) (set Set, started bool, er
 		}
 	}
 
-	if tools, err = tools.resolve(); err != nil {
-		return Set{}, false, err
-	}
 	u := &up{dir: dir, tools: tools}
 	s := &state{Tools: tools}
 	if s.Set, err = u.start(ctx); err == nil {
