@@ -1,0 +1,14 @@
+# What the broken file names is not missed here, and every other mistake is found.
+service "api" {
+  checkInterval = "soon" # ERROR: Invalid duration
+
+  artifact "mirror" {
+    path        = "a.tar.gz"
+    destination = "/srv/a"
+  }
+
+  artifact "elsewhere" { # ERROR: Duplicate artifact block
+    path        = "a.tar.gz"
+    destination = "/srv/a"
+  }
+}

@@ -1,0 +1,22 @@
+service_path = "services"
+stateDir     = "/srv/state"
+
+repo "s3" {
+}
+
+lock "consul" {
+}
+
+consul {
+}
+
+rackspace { # WARNING: Deprecated block
+}
+
+service "web" {
+  artifact "s3" {
+    bucket      = "b"
+    path        = "a.tar.gz"
+    destination = "/srv/a"
+  }
+}

@@ -1,0 +1,1 @@
+repo "rackspace" { user = "u" region = "LON" } # ERROR: Invalid single-argument block definition

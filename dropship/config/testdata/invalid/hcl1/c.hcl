@@ -1,0 +1,3 @@
+service "web" {
+  checkInterval = "10s", # ERROR: Unexpected comma after argument
+}

@@ -1,0 +1,2 @@
+lock "consul" = { # ERROR: Invalid block definition
+}

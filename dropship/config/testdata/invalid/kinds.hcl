@@ -1,0 +1,41 @@
+repo "mirror" { # ERROR: Unknown repo type
+}
+
+repo "backup" {
+  type = "s4" # ERROR: Unknown repo type
+}
+
+lock "etcd" { # ERROR: Unknown lock
+}
+
+service "web" {
+  before "scrip" { # ERROR: Unknown hook
+    command = "true"
+  }
+
+  artifact "s33" { # ERROR: Unknown repo
+    bucket      = "b"
+    path        = "web.tar.gz"
+    destination = "/srv/web"
+  }
+
+  after "sms" { # ERROR: Unknown hook
+    onError = "ignore" # ERROR: Invalid onError
+    when    = "allways" # ERROR: Invalid when
+  }
+}
+
+service "api" {
+  # What is wrong with a repo is said there, once.
+  artifact "mirror" {
+    path        = "api.tar.gz"
+    destination = "/srv/api"
+  }
+}
+
+service "worker" {
+  artifact "file" { # ERROR: No repo block
+    path        = "worker.tar.gz"
+    destination = "/srv/worker"
+  }
+}

@@ -1,0 +1,1 @@
+# No services yet.
