@@ -205,7 +205,7 @@ func (d *directory) moveTree(fromID, toID string) error {
 		return err
 	}
 	crashPoint("old release filed")
-	return d.sync(d.path(fromID), d.path(toID))
+	return d.sync(".", d.path(fromID), d.path(toID))
 }
 
 // An intent is on disk while a switch by two renames is under way. Without it nobody could tell a

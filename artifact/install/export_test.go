@@ -1,0 +1,37 @@
+package install
+
+import "fmt"
+
+// The names that Method returns.
+const (
+	MethodExchange   = methodExchange
+	MethodTwoRenames = methodTwoRenames
+)
+
+// Force makes s switch by method, whatever its file system can do.
+func Force(s *Site, method string) *Site {
+	s.method = method
+	return s
+}
+
+// OnCrashPoint has f called at every crash point of this process. It is for processes of their own only.
+func OnCrashPoint(f func(step string)) { crashPoint = f }
+
+// FakeReleaseOf makes the release of another identity than the one its files have, as a copy has.
+func FakeReleaseOf(s *Site, id string) error {
+	d, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	all, err := d.records()
+	if err != nil {
+		return err
+	}
+	r, ok := all[id]
+	if !ok {
+		return fmt.Errorf("%s: %w", id, ErrNoRelease)
+	}
+	r.Inode, r.Born = r.Inode+1_000_000_007, 1
+	return d.writeJSON(d.path(id, releaseName), r)
+}
