@@ -89,7 +89,11 @@ func kinds() config.Kinds {
 					if a == nil {
 						continue
 					}
-					v, _ := a.Expr.Value(e)
+					v, bad := a.Expr.Value(e)
+					if bad.HasErrors() || v.IsNull() {
+						d = append(d, bad...)
+						continue
+					}
 					if _, err := hooks.ParseTemplate(v.AsString()); err != nil {
 						d = append(d, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid template", Detail: err.Error(), Subject: a.Expr.Range().Ptr()})
 					}

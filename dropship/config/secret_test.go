@@ -25,6 +25,7 @@ var leaks = map[string]string{
 	"several lines":      "repo \"s3\" {\n  secret = [\n    \"" + planted + "\", nope,\n  ]\n}\n",
 	"misspelt":           "repo \"s3\" {\n  secrt = 1\n  acessKey = 2\n  mysecret = \"" + planted + "\"\n}\n",
 	"header":             "repo \"s3\" {\n  headers = {\n    X-Thing = \"" + planted + "${nope}\"\n  }\n}\n",
+	"script's env":       "service \"a\" {\n  before \"script\" {\n    command = \"true\"\n    env = { MINE = \"" + planted + "${nope}\" }\n  }\n}\n",
 	"quoted header":      "repo \"s3\" {\n  extra = { \"Authorization\" : \"Bearer " + planted + "${nope}\" }\n}\n",
 	"url":                "repo \"s3\" {\n  endpoint = \"https://me:" + planted + "@host/${nope}\"\n}\n",
 	"query":              "repo \"s3\" {\n  endpoint = \"https://host/?X-Amz-Signature=" + planted + "${nope}\"\n}\n",

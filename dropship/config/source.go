@@ -62,7 +62,7 @@ func (s *source) hide(name hclsyntax.Token, tokens hclsyntax.Tokens) {
 		// What a call is given, env("NAME") say, is no credential, and messages need it.
 		if !calls && len(literals) > 0 {
 			s.secrets = append(s.secrets, literals...)
-			if s.literal == nil && string(name.Bytes) != headers {
+			if s.literal == nil && !slices.Contains(doubtful, strings.ToLower(string(name.Bytes))) {
 				s.literal = &name.Range
 			}
 		}
@@ -73,7 +73,7 @@ func (s *source) hide(name hclsyntax.Token, tokens hclsyntax.Tokens) {
 // holdsSecret reports whether an attribute of that name holds a credential.
 func holdsSecret(name string) bool {
 	name = strings.ToLower(name)
-	if strings.HasSuffix(name, "file") || strings.HasSuffix(name, "path") || name == "accesskey" {
+	if strings.HasSuffix(name, "file") || strings.HasSuffix(name, "path") {
 		return false
 	}
 	for _, word := range credentialWords {
@@ -81,20 +81,21 @@ func holdsSecret(name string) bool {
 			return true
 		}
 	}
-	return strings.HasSuffix(name, "key") || name == headers
+	return strings.HasSuffix(name, "key") || slices.Contains(doubtful, name)
 }
 
 var credentialWords = []string{"secret", "token", "password", "passwd", "credential", "authorization"}
 
-// headers may hold a credential, or nothing of the kind.
-const headers = "headers"
+// doubtful attributes may hold a credential, or nothing of the kind: not shown, but no reason to warn.
+var doubtful = []string{"accesskey", "headers", "env"}
 
 const redacted = "(redacted)"
 
 // In a file that does not parse nothing can be told by its syntax, and credentials stand in places that
 // no name announces; these find them in a single line.
 var linePatterns = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)((?:secret|token|password|passwd|credential|authorization|headers|key)[\w-]*"?\s*[=:]\s*).*`),
+	regexp.MustCompile(`(?i)((?:secret|token|password|passwd|credential|authorization|key)[\w-]*"?\s*[=:]\s*).*`),
+	regexp.MustCompile(`(\b(?:headers|env)\s*=\s*).*`),
 	regexp.MustCompile(`(://)[^/\s"@]*@`),
 	regexp.MustCompile(`(://[^\s"?]*\?)[^\s"]*`),
 }

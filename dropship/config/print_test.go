@@ -1,0 +1,64 @@
+package config_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dropship/dropship/dropship/config"
+)
+
+const printedText = "service \"web\" {\n" +
+	"\tcheckInterval = \"tenz\"\x1b[2J\n" +
+	"\n" +
+	"\tartifact \"s3\" {\n" +
+	"\t\tbucket = \"b\"\n" +
+	"\t\tpath = \"ü.tar.gz\"\n" +
+	"\t\tdestination = \"/srv/web\"\n" +
+	"\t\tkepReleases = 3\n" +
+	"\t}\n" +
+	"}\n"
+
+func TestPrint(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "web.hcl")
+	write(t, path, strings.ReplaceAll(printedText, "\x1b[2J", ""), 0o640)
+	_, diags := config.Load(path, kinds())
+
+	want := `PATH:2:18: error: Invalid duration
+   2 | 	checkInterval = "tenz"
+     | 	                ^^^^^^
+  "tenz" is no duration. Write a number and
+  a unit, such as "10s", "1m30s" or "2h".
+
+PATH:8:3: error: Unsupported argument
+   8 | 		kepReleases = 3
+     | 		^^^^^^^^^^^
+  An argument named "kepReleases" is not
+  expected here. Did you mean
+  "keepReleases"?
+`
+	var b strings.Builder
+	diags.Print(&b, false, 43)
+	if diff := cmp.Diff(want, strings.ReplaceAll(b.String(), path, "PATH")); diff != "" {
+		t.Errorf("printed (-want +got):\n%s", diff)
+	}
+
+	b.Reset()
+	diags.Print(&b, true, 43)
+	if got := b.String(); !strings.Contains(got, "\x1b[31merror:\x1b[0m \x1b[1mInvalid duration\x1b[0m") {
+		t.Errorf("printed in colour:\n%q", got)
+	}
+}
+
+func TestPrintLetsNothingActOnTheTerminal(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "web.hcl")
+	write(t, path, printedText, 0o640)
+	_, diags := config.Load(path, kinds())
+	if got := printed(diags); !diags.HasErrors() || strings.Contains(got, "\x1b") {
+		t.Errorf("printed:\n%q", got)
+	}
+}
