@@ -1,0 +1,83 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
+)
+
+const (
+	dialTimeout   = 10 * time.Second
+	headerTimeout = 30 * time.Second // from the request sent to the answer begun; a body may take as long as it takes
+)
+
+// lazyClient makes the one client of a repository when it is needed first, since that reads files and
+// the environment; a failure is not remembered.
+type lazyClient struct {
+	config Config
+
+	mu     sync.Mutex
+	client *s3.Client
+}
+
+func (l *lazyClient) get(ctx context.Context) (*s3.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client != nil {
+		return l.client, nil
+	}
+	c := l.config
+	options := []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithHTTPClient(newHTTPClient()),
+		awsconfig.WithLogger(logging.Nop{}),
+	}
+	if c.Region != "" {
+		options = append(options, awsconfig.WithRegion(c.Region))
+	}
+	if c.AccessKey != "" {
+		options = append(options, awsconfig.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(c.AccessKey.Reveal(), c.Secret.Reveal(), c.Token.Reveal())))
+	}
+	loaded, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot load the AWS configuration: %w", err)
+	}
+	client := s3.NewFromConfig(loaded, func(o *s3.Options) {
+		if c.Endpoint != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint)
+		}
+		o.UsePathStyle = o.BaseEndpoint != nil // a bucket in the host name needs DNS that others seldom have
+		if o.Region == "" && o.BaseEndpoint != nil {
+			o.Region = "us-east-1"
+		}
+		o.Retryer = aws.NopRetryer{} // who calls a Source retries, and knows for how long
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+		o.DisableLogOutputChecksumValidationSkipped = true
+	})
+	if client.Options().Region == "" {
+		return nil, errors.New("no region is known: set name in the repo block, or AWS_REGION")
+	}
+	l.client = client
+	return client, nil
+}
+
+// newHTTPClient returns the SDK's own kind of client, which AWS_CA_BUNDLE reaches too.
+func newHTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout = dialTimeout
+			t.ResponseHeaderTimeout = headerTimeout
+		})
+}

@@ -1,0 +1,57 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/dropship/dropship/artifact"
+)
+
+// failed names what was attempted on what, and says of the SDK's errors what they mean.
+func (s *source) failed(ctx context.Context, verb string, err error) error {
+	return fmt.Errorf("cannot %s %s: %w", verb, s, explain(ctx, err))
+}
+
+func explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode() {
+		// HEAD has no body to name the code in, so there the SDK makes NotFound of the status.
+		case "NotFound", "NoSuchKey", "NoSuchBucket", "NoSuchVersion":
+			return fmt.Errorf("%w (%s)", artifact.ErrNotExist, api.ErrorCode())
+		}
+	}
+	var response *smithyhttp.ResponseError
+	if !errors.As(err, &response) || response.Response == nil {
+		return err
+	}
+	switch code := response.HTTPStatusCode(); code {
+	case http.StatusPreconditionFailed:
+		return artifact.ErrChanged
+	case http.StatusForbidden:
+		return fmt.Errorf("access denied: check accessKey and secret, and that the policy allows s3:GetObject "+
+			"(and s3:ListBucket, without which S3 answers 403 for an absent key): %w", err)
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		if region := response.Response.Header.Get("X-Amz-Bucket-Region"); region != "" {
+			return fmt.Errorf("the bucket is in region %q: set name in the repo block to that: %w", region, err)
+		}
+	}
+	return err
+}
+
+// status returns the HTTP status of an error of the SDK, 0 if there was no answer.
+func status(err error) int {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.Response != nil {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}

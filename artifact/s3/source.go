@@ -1,0 +1,111 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/dropship/dropship/artifact"
+)
+
+// source is one object. Its revision is the ETag as the server writes it and, in a bucket with
+// versions, a space and the version's id.
+type source struct {
+	client      *lazyClient
+	bucket, key string
+}
+
+var _ artifact.Source = (*source)(nil)
+
+func (s *source) String() string { return "s3://" + s.bucket + "/" + s.key }
+
+// Stat implements artifact.Source with one HEAD request.
+func (s *source) Stat(ctx context.Context) (artifact.Info, error) {
+	client, err := s.client.get(ctx)
+	if err != nil {
+		return artifact.Info{}, s.failed(ctx, "stat", err)
+	}
+	out, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &s.key})
+	if err != nil {
+		return artifact.Info{}, s.failed(ctx, "stat", err)
+	}
+	etag := aws.ToString(out.ETag)
+	if etag == "" || out.ContentLength == nil {
+		return artifact.Info{}, s.failed(ctx, "stat", errors.New("the answer has no ETag or no length; is the endpoint an S3 server?"))
+	}
+	revision := etag
+	if v := aws.ToString(out.VersionId); v != "" && v != "null" {
+		revision += " " + v
+	}
+	info := artifact.Info{
+		Revision:    revision,
+		Size:        *out.ContentLength,
+		ModTime:     aws.ToTime(out.LastModified),
+		ContentType: aws.ToString(out.ContentType),
+	}
+	if _, parts, ok := parseETag(etag); ok && parts == 0 && s.etagIsOfBytes(out) {
+		info.MD5 = strings.Trim(etag, `"`)
+	}
+	return info, nil
+}
+
+// etagIsOfBytes says whether an ETag is made of md5s of the bytes: not if the object is encrypted with
+// a key of KMS or of the customer, or lies in a directory bucket.
+func (s *source) etagIsOfBytes(out *s3.HeadObjectOutput) bool {
+	return (out.ServerSideEncryption == "" || out.ServerSideEncryption == types.ServerSideEncryptionAes256) &&
+		out.SSECustomerAlgorithm == nil &&
+		!strings.HasSuffix(s.bucket, "--x-s3")
+}
+
+// etagOf returns the ETag of a revision.
+func etagOf(info artifact.Info) *string {
+	etag, _, _ := strings.Cut(info.Revision, " ")
+	return &etag
+}
+
+// Open implements artifact.Source with one GET request. It is pinned by the ETag alone: naming the
+// version too would take the right to s3:GetObjectVersion, and add nothing, as equal ETags are equal bytes.
+func (s *source) Open(ctx context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
+	if offset > 0 && offset == info.Size {
+		return artifact.NewBody(ctx, s.String(), http.NoBody, 0), nil // S3 refuses a range of no bytes
+	}
+	client, err := s.client.get(ctx)
+	if err != nil {
+		return nil, s.failed(ctx, "open", err)
+	}
+	in := &s3.GetObjectInput{Bucket: &s.bucket, Key: &s.key, IfMatch: etagOf(info)}
+	if offset > 0 {
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-", offset))
+	}
+	out, err := client.GetObject(ctx, in)
+	if err != nil {
+		return nil, s.failed(ctx, "open", err)
+	}
+	if err := checkAnswer(out, info, offset); err != nil {
+		out.Body.Close()
+		return nil, s.failed(ctx, "open", err)
+	}
+	want := int64(-1)
+	if info.Size >= 0 {
+		want = info.Size - offset
+	}
+	return artifact.NewBody(ctx, s.String(), out.Body, want), nil
+}
+
+// checkAnswer makes sure that a server which knows neither If-Match nor ranges is noticed.
+func checkAnswer(out *s3.GetObjectOutput, info artifact.Info, offset int64) error {
+	if got, want := aws.ToString(out.ETag), *etagOf(info); got != want {
+		return fmt.Errorf("%w: the ETag is %s and was %s", artifact.ErrChanged, got, want)
+	}
+	if got, want := aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset); offset > 0 && !strings.HasPrefix(got, want) {
+		return fmt.Errorf("the bytes from %d on were asked for, and the answer's Content-Range is %q", offset, got)
+	}
+	return nil
+}
