@@ -106,6 +106,9 @@ func (c *client) loginError(err error) error {
 		return err
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("access denied, check user, key, tenant and domain: %w", answer)
+	case answer.StatusCode == 0 && c.conn.StorageUrl != "" && c.conn.AuthToken != "" && !c.conn.Expires.IsZero():
+		// The library takes no token that is about to end, and says of it that there was none.
+		return fmt.Errorf("the token that the server gives ends at %s, check the clock of this machine and the life of tokens: %w", c.conn.Expires.Format(time.RFC3339), answer)
 	case answer.StatusCode == 0 && c.conn.AuthVersion > 1:
 		return fmt.Errorf("the catalog names no object-store for the region %q, check region, tenant and domain: %w", c.conn.Region, answer)
 	}
