@@ -2,6 +2,7 @@
 GO       ?= go
 SHELL    := /bin/bash
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dropship
+PACKAGES ?= ./...
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT   ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS  := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -32,12 +33,12 @@ bin/dropship: FORCE
 
 FORCE:
 
-demo: test-servers ## watch a deployment, a bad artifact and its rollback against the real servers
+demo: ## watch an install, an update and a rollback on this machine; needs nothing but Go
 	$(GO) run ./test/demo
 
-test: test-servers ## run all tests, with the race detector, against the real servers; then end those
+test: test-servers ## run all tests (or PACKAGES=...) with the race detector against the real servers, then end those
 	@trap '$(SERVERS) down' EXIT; $(SERVERS) versions && \
-	DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m ./...
+	DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m $(PACKAGES)
 
 # From nothing, one build downloads while the other compiles.
 test-servers: ## start Consul, S3, Swift and Graphite on loopback
