@@ -92,7 +92,8 @@ func (c *PrivateConsul) Start() {
 	}
 	c.cmd, c.exited = cmd, exited
 
-	ctx, cancel := context.WithTimeoutCause(context.Background(), consulStartLimit, fmt.Errorf("not ready after %s", consulStartLimit))
+	ctx, cancel := context.WithTimeoutCause(c.t.Context(),
+		consulStartLimit, fmt.Errorf("not ready after %s", consulStartLimit))
 	defer cancel()
 	p := &process{Name: "consul", Log: c.log, exited: exited}
 	if err := p.await(ctx, c.cfg.ready); err != nil {

@@ -15,7 +15,7 @@ import (
 
 const (
 	pollInterval = 20 * time.Millisecond
-	stopGrace    = 10 * time.Second
+	stopGrace    = 30 * time.Second
 )
 
 // A process is a server process. Its PID alone does not say who it is, for the kernel gives numbers out again; PID

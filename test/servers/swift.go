@@ -64,13 +64,7 @@ func (u *up) startSwift(ctx context.Context, p *ports) (Swift, S3, error) {
 	if err := rings.Wait(); err != nil {
 		return Swift{}, S3{}, err
 	}
-	memcached, err := u.launch("memcached", nil, "memcached",
-		"-l", "127.0.0.1", "-p", strconv.Itoa(base.Memcached), "-U", "0", "-m", "32", "-u", base.User)
-	if err != nil {
-		return Swift{}, S3{}, err
-	}
-	// A proxy that cannot reach memcached gives out tokens that it does not know again.
-	if err := memcached.await(ctx, dials(loopback(base.Memcached))); err != nil {
+	if err := u.startMemcached(ctx, base); err != nil {
 		return Swift{}, S3{}, err
 	}
 	servers, serversCtx := errgroup.WithContext(ctx)
@@ -115,6 +109,16 @@ func (c swiftConfig) buildRing(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// startMemcached returns when it answers: a proxy that cannot reach it gives out tokens that it does not know again.
+func (u *up) startMemcached(ctx context.Context, c swiftConfig) error {
+	p, err := u.launch("memcached", nil, "memcached",
+		"-l", "127.0.0.1", "-p", strconv.Itoa(c.Memcached), "-U", "0", "-m", "32", "-u", c.User)
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, dials(loopback(c.Memcached)))
 }
 
 func (u *up) startSwiftServer(ctx context.Context, c swiftConfig) error {

@@ -53,7 +53,7 @@ func Up(ctx context.Context, dir string, tools Tools) (set Set, started bool, er
 	case !errors.Is(err, os.ErrNotExist):
 		return Set{}, false, err
 	}
-	for _, name := range serverNames {
+	for _, name := range folders {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return Set{}, false, fmt.Errorf("cannot clear the last run's files: %w", err)
 		}
@@ -61,20 +61,20 @@ func Up(ctx context.Context, dir string, tools Tools) (set Set, started bool, er
 
 	u := &up{dir: dir, tools: tools}
 	s := &state{Tools: tools}
-	if s.Set, err = u.start(ctx); err == nil {
-		s.Processes = u.processes
+	s.Set, err = u.start(ctx)
+	s.Processes = u.processes
+	if err == nil {
 		err = s.write(statePath(dir))
 	}
 	if err != nil {
-		s.Processes = u.processes
 		// The context may be what ended the start; the processes are ended in any case.
 		return Set{}, false, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
 	}
 	return s.Set, true, nil
 }
 
-// serverNames are the folders in the state directory.
-var serverNames = []string{"consul", "consul-acl", "s3", "swift", "graphite", "log"}
+// folders are what a set keeps in its directory besides the state file.
+var folders = []string{"consul", "consul-acl", "s3", "swift", "graphite", "log"}
 
 func (u *up) start(ctx context.Context) (Set, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("not ready after %s", startLimit))
