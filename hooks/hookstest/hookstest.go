@@ -7,6 +7,7 @@ package hookstest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -263,3 +264,6 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// Unique returns a name that no other test and no other run uses, for what stays on shared servers.
+func Unique() string { return strings.ToLower(rand.Text()[:12]) }
