@@ -32,13 +32,13 @@ type Options struct {
 type Site struct {
 	o Options
 
-	mu     sync.Mutex
-	method string          // how to switch; empty: not probed yet
-	begun  map[string]bool // releases that a Switch of this Site has begun to make current
+	mu       sync.Mutex
+	method   string          // how to switch; empty: not probed yet
+	switched map[string]bool // releases that this Site has made current
 }
 
 // New returns a site. It does no I/O.
-func New(o Options) *Site { return &Site{o: o, begun: map[string]bool{}} }
+func New(o Options) *Site { return &Site{o: o, switched: map[string]bool{}} }
 
 // Destination returns the absolute path that releases are switched to.
 func (s *Site) Destination() string { return s.o.Destination }

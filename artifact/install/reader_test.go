@@ -10,8 +10,6 @@ import (
 	"github.com/dropship/dropship/artifact/install"
 )
 
-const switches = 200
-
 // While releases are exchanged, a reader always finds one, and one whole.
 func TestReaderNeverMissesExchange(t *testing.T) {
 	t.Parallel()
@@ -22,7 +20,7 @@ func TestReaderNeverMissesExchange(t *testing.T) {
 	}
 	stage(t, s, "b", tarball(t, files{"version": "b", "config": "b"}))
 
-	seen := whileSwitching(t, s, func() (string, error) {
+	seen := whileSwitching(t, s, 200, func() (string, error) {
 		if _, err := os.ReadFile(filepath.Join(s.Destination(), "version")); err != nil {
 			return "", err
 		}
@@ -58,7 +56,7 @@ func TestReaderNeverMissesFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		stage(t, s, "b", []byte("b"))
-		whileSwitching(t, s, func() (string, error) {
+		whileSwitching(t, s, 50, func() (string, error) {
 			b, err := os.ReadFile(s.Destination())
 			return string(b), err
 		})
@@ -66,7 +64,7 @@ func TestReaderNeverMissesFile(t *testing.T) {
 }
 
 // whileSwitching looks again and again while releases a and b take turns, and returns what was seen how often.
-func whileSwitching(t *testing.T, s *install.Site, look func() (string, error)) map[string]int {
+func whileSwitching(t *testing.T, s *install.Site, switches int, look func() (string, error)) map[string]int {
 	t.Helper()
 	seen := map[string]int{}
 	stop := make(chan struct{})

@@ -2,7 +2,6 @@ package install_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -167,43 +166,4 @@ func listing(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return strings.Join(names, "\n")
-}
-
-// TestUnprivilegedChild is what TestReadyNamesUID runs as another user.
-func TestUnprivilegedChild(t *testing.T) {
-	destination := os.Getenv("INSTALL_TEST_UNPRIVILEGED")
-	if destination == "" {
-		return
-	}
-	t.Fatal(install.New(options(destination)).Ready())
-}
-
-func TestReadyNamesUID(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
-	}
-	// A directory that the other user can reach, unlike those that the tests get.
-	dir, err := os.MkdirTemp("", "install")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	mkdir(t, dir, 0o755)
-	child := filepath.Join(dir, "child")
-	binary, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(child, binary, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), child, "-test.run=^TestUnprivilegedChild$")
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "INSTALL_TEST_UNPRIVILEGED="+dir+"/srv/app")
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
-	out, _ := cmd.CombinedOutput()
-	want := "uid 12345 must be able to write in " + dir + ", since releases are staged and renamed there"
-	if !strings.Contains(string(out), want) || !strings.Contains(string(out), "permission denied") {
-		t.Errorf("got %s, want %q", out, want)
-	}
 }

@@ -95,8 +95,11 @@ func (d *directory) settleIntent() error {
 	if err != nil {
 		return err
 	}
-	if err := d.sync(".", d.path(i.From), d.path(i.To)); err != nil {
-		return err
+	for _, name := range []string{".", d.path(i.From), d.path(i.To)} {
+		// Where the destination was not absent, a release may be.
+		if err := d.sync(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return d.dropIntent()
 }

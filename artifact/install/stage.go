@@ -2,11 +2,11 @@ package install
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/dropship/dropship/artifact/archive"
@@ -100,18 +100,26 @@ func (st *Stage) Seal(r Release) (Release, error) {
 func (st *Stage) seal(r Release) error {
 	d := st.dir
 	stage := stagePrefix + st.id
+	info, err := d.root.Lstat(d.tree(stage))
+	if err != nil {
+		return fmt.Errorf("nothing was unpacked: %w", err)
+	}
+	if info.IsDir() {
+		// Root renames any directory. Others must be able to write in it, since its ".." changes.
+		if err := writable(filepath.Join(d.root.Name(), d.tree(stage))); err != nil {
+			return fmt.Errorf("uid %d may not write in the artifact's topmost directory, so it could not be renamed: %w",
+				os.Geteuid(), err)
+		}
+	}
 	if err := d.link(stage); err != nil {
 		return err
 	}
 	if err := d.dropUnneeded(stage); err != nil {
 		return err
 	}
-	id, present, err := d.identify(d.tree(stage))
+	id, err := identify(d.root, d.tree(stage))
 	if err != nil {
 		return err
-	}
-	if !present {
-		return errors.New("nothing was unpacked")
 	}
 	if err := d.writeJSON(d.path(stage, releaseName), record{r, id}); err != nil {
 		return err
@@ -128,8 +136,8 @@ func (st *Stage) seal(r Release) error {
 	return d.sync(d.folder)
 }
 
-// Discard removes the stage, sealed or not, unless a Switch of this Site to it has begun: then it does
-// nothing. So it is right to defer it, and to call it again.
+// Discard removes the stage, sealed or not, unless a Switch of this Site has made it current: then it removes
+// nothing, also when another release is current again. So it is right to defer it, and to call it again.
 func (st *Stage) Discard() error {
 	if st.gone {
 		return nil
@@ -148,9 +156,9 @@ func (st *Stage) discard() error {
 		return st.dir.removeAll(st.dir.path(stagePrefix + st.id))
 	}
 	st.site.mu.Lock()
-	begun := st.site.begun[st.id]
+	switched := st.site.switched[st.id]
 	st.site.mu.Unlock()
-	if begun {
+	if switched {
 		return nil
 	}
 	return st.dir.trash(st.id)

@@ -39,9 +39,6 @@ func (s *Site) switchTo(to, from string) error {
 		return err
 	}
 	defer d.Close()
-	s.mu.Lock()
-	s.begun[to] = true
-	s.mu.Unlock()
 	if err := d.probe(); err != nil {
 		return err
 	}
@@ -57,6 +54,7 @@ func (s *Site) switchTo(to, from string) error {
 		return err
 	}
 	if present && next.is(there) {
+		s.markSwitched(to)
 		return nil
 	}
 	if !present {
@@ -67,6 +65,13 @@ func (s *Site) switchTo(to, from string) error {
 		return err
 	}
 	return d.replace(old, next)
+}
+
+// markSwitched keeps Discard from removing a release that was current once.
+func (s *Site) markSwitched(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.switched[id] = true
 }
 
 // incoming returns release id, whose tree stands in its folder or at the destination.
@@ -155,6 +160,7 @@ func (d *directory) first(next record) error {
 	if err := renameNew(d.root, d.tree(next.ID), d.name); err != nil {
 		return err
 	}
+	d.site.markSwitched(next.ID)
 	crashPoint("first release in place")
 	return d.sync(".", d.path(next.ID))
 }
@@ -189,6 +195,7 @@ func (d *directory) replaceByExchange(old, next record) error {
 	if err := exchange(d.root, d.name, d.tree(next.ID)); err != nil {
 		return err
 	}
+	d.site.markSwitched(next.ID)
 	crashPoint("exchanged")
 	if err := d.sync(".", d.path(next.ID)); err != nil {
 		return fmt.Errorf("the new release is in place, but: %w", err)
@@ -225,6 +232,21 @@ func (d *directory) replaceByRenames(old, next record, isDir bool) error {
 		return err
 	}
 	crashPoint("intent written")
+	if err := d.rename(old, next, isDir); err != nil {
+		if present, _ := d.exists(d.name); present {
+			err = errors.Join(err, d.dropIntent()) // otherwise it tells Recover what belongs there
+		}
+		return err
+	}
+	d.site.markSwitched(next.ID)
+	if err := d.sync(".", d.path(old.ID), d.path(next.ID)); err != nil {
+		return fmt.Errorf("the new release is in place, but: %w", err)
+	}
+	return d.dropIntent()
+}
+
+// rename moves old out of the way and next in, and undoes the first if the second fails.
+func (d *directory) rename(old, next record, isDir bool) error {
 	if err := d.settlePersist(next.ID, true); err != nil {
 		return err
 	}
@@ -248,10 +270,7 @@ func (d *directory) replaceByRenames(old, next record, isDir bool) error {
 		return errors.Join(err, d.root.Rename(d.tree(old.ID), d.name))
 	}
 	crashPoint("new release in place")
-	if err := d.sync(".", d.path(old.ID), d.path(next.ID)); err != nil {
-		return fmt.Errorf("the new release is in place, but: %w", err)
-	}
-	return d.dropIntent()
+	return nil
 }
 
 func (d *directory) dropIntent() error {
