@@ -77,5 +77,7 @@ func (d destination) clash(other destination) (summary, detail string) {
 
 // within reports whether path is dir or below it. Both are clean, and both absolute or both relative.
 func within(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, separator)+separator)
 }
+
+const separator = string(filepath.Separator)

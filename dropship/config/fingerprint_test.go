@@ -17,6 +17,7 @@ lock "consul" {
 
 repo "s3" {
   secret = env("DROPSHIP_TEST_SECRET", "none")
+  token  = env("DROPSHIP_TEST_TOKEN", "none")
 }
 
 repo "file" {
@@ -87,6 +88,24 @@ func TestFingerprint(t *testing.T) {
 			}
 		})
 	}
+	t.Run("again and again", func(t *testing.T) {
+		t.Setenv("DROPSHIP_TEST_TOKEN", "token")
+		web, _ := fingerprints(t)
+		for range 20 {
+			if again, _ := fingerprints(t); again != web {
+				t.Fatal("one configuration has two fingerprints")
+			}
+		}
+	})
+	t.Run("env() the other way round", func(t *testing.T) {
+		t.Setenv("DROPSHIP_TEST_TOKEN", "token")
+		web, _ := fingerprints(t)
+		t.Setenv("DROPSHIP_TEST_TOKEN", planted)
+		t.Setenv("DROPSHIP_TEST_SECRET", "token")
+		if swapped, _ := fingerprints(t); swapped == web {
+			t.Error("web did not change")
+		}
+	})
 	t.Run("its env()", func(t *testing.T) {
 		t.Setenv("DROPSHIP_TEST_SECRET", "another")
 		gotWeb, gotOther := fingerprints(t)

@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,35 +18,42 @@ import (
 type scope struct {
 	ectx   *hcl.EvalContext
 	fields *fields
-	given  []string
+	given  map[string]string // by the call that gave it
 }
 
 // scope returns what expressions in f can use: env, file and hostname.
 func (l *loader) scope(f *file) *scope {
-	s := &scope{}
+	s := &scope{given: make(map[string]string)}
 	s.ectx = &hcl.EvalContext{
 		Variables: map[string]cty.Value{"hostname": cty.StringVal(l.hostname)},
 		Functions: map[string]function.Function{
-			"env":  envFunction(s.record),
-			"file": fileFunction(filepath.Dir(f.path), s.record),
+			"env":  s.env(),
+			"file": s.file(filepath.Dir(f.path)),
 		},
 	}
 	s.fields = &fields{ectx: s.ectx}
 	return s
 }
 
-func (s *scope) record(value string) { s.given = append(s.given, value) }
-
 // take adds what s found wrong, and what it was given, to the load.
 func (l *loader) take(s *scope) {
 	l.diags = append(l.diags, s.fields.diags...)
-	l.secrets = append(l.secrets, s.given...)
+	l.secrets = slices.AppendSeq(l.secrets, maps.Values(s.given))
 	s.fields.diags = nil
 }
 
-// envFunction is env(name) and env(name, default). A variable that is not set is an error without a
+// digest hashes what the scope gave. The calls are sorted: blocks are evaluated in no certain order.
+func (s *scope) digest() string {
+	var parts []string
+	for _, call := range slices.Sorted(maps.Keys(s.given)) {
+		parts = append(parts, call, s.given[call])
+	}
+	return digest(parts...)
+}
+
+// env is env(name) and env(name, default). A variable that is not set is an error without a
 // default: an empty password would show only much later, and elsewhere.
-func envFunction(record func(string)) function.Function {
+func (s *scope) env() function.Function {
 	return function.New(&function.Spec{
 		Params:   []function.Parameter{{Name: "name", Type: cty.String}},
 		VarParam: &function.Parameter{Name: "default", Type: cty.String},
@@ -57,7 +66,7 @@ func envFunction(record func(string)) function.Function {
 			value, ok := os.LookupEnv(name)
 			switch {
 			case ok:
-				record(value)
+				s.given["env "+name] = value
 			case len(args) == 2:
 				value = args[1].AsString()
 			default:
@@ -68,8 +77,8 @@ func envFunction(record func(string)) function.Function {
 	})
 }
 
-// fileFunction is file(path): what stands in a file, without the newline that editors end it with.
-func fileFunction(dir string, record func(string)) function.Function {
+// file is file(path): what stands in a file, without the newline that editors end it with.
+func (s *scope) file(dir string) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}},
 		Type:   function.StaticReturnType(cty.String),
@@ -83,7 +92,7 @@ func fileFunction(dir string, record func(string)) function.Function {
 				return cty.NilVal, fmt.Errorf("cannot read file: %w", err)
 			}
 			value := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-			record(value)
+			s.given["file "+args[0].AsString()] = value
 			return cty.StringVal(value), nil
 		},
 	})

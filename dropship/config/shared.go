@@ -11,18 +11,17 @@ import (
 	"github.com/dropship/dropship/artifact"
 )
 
-// A repository is one that artifacts can name. Its value is nil where its own block is wrong.
+// A repository is one that artifacts can name. It is nil inside where its own block is wrong.
 type repository struct {
 	artifact.Repository
 	def  hcl.Range
 	made string // what it was made from, for fingerprints
-	bad  bool   // its block is wrong; Repository, if any, serves to check artifacts only
 }
 
 // block returns the source of a block and what its expressions were given.
 func (f *file) block(def hcl.Range, body hcl.Body, s *scope) string {
 	src := f.source.text[def.Start.Byte:body.(*hclsyntax.Body).SrcRange.End.Byte]
-	return digest(append([]string{string(src)}, s.given...)...)
+	return digest(string(src), s.digest())
 }
 
 func (l *loader) decodeConsul() {
@@ -118,7 +117,7 @@ func (l *loader) decodeRepositories() {
 func (l *loader) decodeRepository(f *file, b repoBlock) {
 	if f.broken {
 		if _, ok := l.repositories[b.Name]; !ok {
-			l.repositories[b.Name] = &repository{def: b.Def, bad: true}
+			l.repositories[b.Name] = &repository{def: b.Def}
 		}
 		return
 	}
@@ -127,7 +126,7 @@ func (l *loader) decodeRepository(f *file, b repoBlock) {
 			b.Name, place(first.def))
 		return
 	}
-	r := &repository{def: b.Def, bad: true}
+	r := &repository{def: b.Def}
 	l.repositories[b.Name] = r
 	s := l.scope(f)
 	kind, at := s.fields.text(b.Type, b.Name), b.Label
@@ -137,16 +136,14 @@ func (l *loader) decodeRepository(f *file, b repoBlock) {
 	l.take(s)
 	newRepository, ok := l.kinds.Repositories[kind]
 	if !ok {
-		if b.Type == nil || len(s.given) > 0 || kind != b.Name {
-			l.unknown("Unknown repo type", at, "type of repo", kind, slices.Collect(maps.Keys(l.kinds.Repositories)))
-		}
+		l.unknown("Unknown repo type", at, "type of repo", kind, slices.Collect(maps.Keys(l.kinds.Repositories)))
 		return
 	}
 	value, diags := newRepository(b.Rest, s.ectx)
 	l.fromKind(f, diags, "type")
 	l.take(s)
 	r.made = f.block(b.Def, b.Body, s)
-	if r.bad = diags.HasErrors(); !r.bad {
+	if !diags.HasErrors() {
 		r.Repository = value
 		return
 	}
@@ -173,9 +170,7 @@ func (l *loader) repository(s *scope, name string, label hcl.Range) *repository 
 		return nil
 	}
 	value, diags := newRepository(hcl.EmptyBody(), s.ectx)
-	r := &repository{Repository: value, def: label, bad: diags.HasErrors()}
-	if r.bad {
-		r.Repository = nil
+	if diags.HasErrors() {
 		var needs []string
 		for _, diag := range diags {
 			needs = append(needs, diag.Detail)
@@ -183,6 +178,6 @@ func (l *loader) repository(s *scope, name string, label hcl.Range) *repository 
 		l.errorf("No repo block", &label, "There is no repo %q block, and it needs one. %s", name, strings.Join(needs, " "))
 		return nil // and so again for the next artifact that names it
 	}
-	l.repositories[name] = r
-	return r
+	l.repositories[name] = &repository{Repository: value, def: label}
+	return l.repositories[name]
 }
