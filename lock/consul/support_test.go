@@ -1,5 +1,190 @@
 package consul_test
 
-import "crypto/rand"
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/dropship/dropship/lock"
+)
+
+const patience = 10 * time.Second
 
 func random() string { return rand.Text()[:10] }
+
+func request(host string) lock.Request {
+	return lock.Request{Group: "web", Slots: 1, Holder: lock.Holder{
+		Host: host, PID: 4711, Service: "shop", Hash: "0cc175b9c0f1b6a831c399e269772661", UpdateID: "u1",
+	}}
+}
+
+func acquire(t testing.TB, l lock.Locker, req lock.Request) lock.Lease {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	lease, err := l.Acquire(ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lease.Release(context.Background()) })
+	return lease
+}
+
+// A result is what an Acquire in the background returned.
+type result struct {
+	lease lock.Lease
+	err   error
+}
+
+// wait starts an Acquire and returns when it stands in line.
+func wait(t testing.TB, l lock.Locker, req lock.Request) <-chan result {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	waiting, done, ended := make(chan struct{}), make(chan result, 1), make(chan struct{})
+	var once sync.Once
+	req.Waiting = func([]lock.Holder) { once.Do(func() { close(waiting) }) }
+	go func() {
+		defer close(ended)
+		lease, err := l.Acquire(ctx, req)
+		done <- result{lease, err}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		select {
+		case r := <-done:
+			if r.lease != nil {
+				_ = r.lease.Release(context.Background())
+			}
+		default:
+		}
+	})
+	select {
+	case <-waiting:
+	case r := <-done:
+		t.Fatalf("got (%v, %v), want it to wait", r.lease, r.err)
+	case <-time.After(patience):
+		t.Fatal("it does not stand in line")
+	}
+	return done
+}
+
+// get receives from c within limit.
+func get[T any](t testing.TB, c <-chan T, limit time.Duration, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(limit):
+		t.Fatalf("%s: nothing within %s", what, limit)
+		panic("unreachable")
+	}
+}
+
+// eventually polls until ok returns true.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s: not within %s", what, patience)
+		}
+	}
+}
+
+// held fails the test if the lease is not held.
+func held(t testing.TB, lease lock.Lease) {
+	t.Helper()
+	if err := lease.Check(t.Context()); err != nil {
+		t.Errorf("Check: got %v, want nil", err)
+	}
+	select {
+	case <-lease.Lost():
+		t.Error("the lease is lost")
+	default:
+	}
+}
+
+func checkLost(t testing.TB, lease lock.Lease) {
+	t.Helper()
+	if err := lease.Check(t.Context()); !errors.Is(err, lock.ErrLost) {
+		t.Errorf("Check: got %v, want ErrLost", err)
+	}
+}
+
+// only returns the one key of a group.
+func only(t testing.TB, client *api.Client, folder string) *api.KVPair {
+	t.Helper()
+	pairs := contenders(t, client, folder)
+	if len(pairs) != 1 {
+		t.Fatalf("got %d keys below %s, want 1", len(pairs), folder)
+	}
+	return pairs[0]
+}
+
+func block(prefix, ttl string) string { return fmt.Sprintf("prefix = %q\nttl = %q", prefix, ttl) }
+
+// A proxy stands before Consul, counts requests by kind, and can answer in its place.
+type proxy struct {
+	address string
+
+	mu     sync.Mutex
+	counts map[string]int
+	answer func(w http.ResponseWriter, r *http.Request, kind string) bool // true: done, do not ask Consul
+}
+
+func newProxy(t testing.TB, address string) *proxy {
+	t.Helper()
+	p := &proxy{counts: map[string]int{}}
+	behind := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	behind.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k := kind(r)
+		p.mu.Lock()
+		p.counts[k]++
+		answer := p.answer
+		p.mu.Unlock()
+		if answer == nil || !answer(w, r, k) {
+			behind.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	p.address = server.Listener.Addr().String()
+	return p
+}
+
+// kind is "session/create", "session/renew", "txn", "kv" …
+func kind(r *http.Request) string {
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
+	if parts[0] == "session" && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return parts[0]
+}
+
+func (p *proxy) intercept(answer func(http.ResponseWriter, *http.Request, string) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = answer
+}
+
+func (p *proxy) count(kind string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts[kind]
+}
