@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/dropship/dropship/artifact/artifacttest"
+)
+
+const mib = 1 << 20
+
+// What `aws s3 cp` makes of a real artifact: 100 MiB in parts of 8 MiB, whose ETag is no md5.
+func TestArtifactOf100MiBInParts(t *testing.T) {
+	t.Parallel()
+	for name, upload := range map[string][]func(*s3.Options){
+		"with the checksums that the SDK stores": nil,
+		"with nothing but the ETag":              {func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBucket(t)
+			proxy := artifacttest.StartProxy(t, b.server.Endpoint)
+			b.putParts("big.tar.gz", big(t, 1), 8*mib, upload...)
+			d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(proxy.URL) + fmt.Sprintf(`service "big" {
+  checkInterval = "200ms"
+  artifact "s3" {
+    bucket      = %q
+    path        = "big.tar.gz"
+    destination = "big"
+  }
+}
+`, b.name)})
+			d.start()
+			d.waitLog("msg=updated", 1)
+			if d.read("big/VERSION") != "1" || len(d.read("big/noise")) != 100*mib {
+				t.Fatal("what is installed is not what was published")
+			}
+			if strings.Contains(d.log.String(), "keeps no checksum") {
+				t.Error("the bytes were not checked against anything")
+			}
+
+			// Quiet: each further check is one HEAD.
+			proxy.Forget()
+			d.waitLog(`msg="up to date"`, 20)
+			for _, r := range proxy.Requests() {
+				if r.Method != http.MethodHead {
+					t.Errorf("a check of what is installed made a %s %s", r.Method, r.URL)
+				}
+			}
+			if got := strings.Count(d.log.String(), "msg=updated"); got != 1 {
+				t.Errorf("installed %d times, want once", got)
+			}
+
+			// One byte changed in flight.
+			before := listing(t, filepath.Join(d.dir, "big"))
+			proxy.Break(-1, artifacttest.Flip(50*mib), func(r *http.Request) bool {
+				return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "big.tar.gz")
+			})
+			b.putParts("big.tar.gz", big(t, 2), 8*mib, upload...)
+			d.waitLog("step=stage", 1)
+			if log := d.log.String(); !strings.Contains(log, "cannot trust the bytes") && !strings.Contains(log, "checksum") {
+				t.Errorf("refused for another reason than the byte:\n%s", log)
+			}
+			if after := listing(t, filepath.Join(d.dir, "big")); after != before {
+				t.Errorf("the destination was touched:\n%s\nwas\n%s", after, before)
+			}
+			proxy.Break(0, artifacttest.Fault{}, nil)
+			d.waitFile("big/VERSION", "2")
+		})
+	}
+}
+
+// big returns a tar.gz of 100 MiB, or a little more: noise does not compress.
+func big(t *testing.T, version byte) []byte {
+	t.Helper()
+	noise := make([]byte, 100*mib)
+	_, _ = rand.NewChaCha8([32]byte{version}).Read(noise)
+	return release(t, map[string]string{"VERSION": fmt.Sprint(version), "noise": string(noise)})
+}
+
+// listing returns everything below dir with inode, size, mode and times: equal listings, untouched tree.
+func listing(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := os.Lstat(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s %s %d %s %v\n", path, info.Mode(), info.Size(), info.ModTime(), info.Sys())
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return b.String()
+}
