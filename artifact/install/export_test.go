@@ -35,3 +35,6 @@ func FakeReleaseOf(s *Site, id string) error {
 	r.Inode, r.Born = r.Inode+1_000_000_007, 1
 	return d.writeJSON(d.path(id, releaseName), r)
 }
+
+// RenameChecked is what file systems get that cannot refuse to replace.
+var RenameChecked = renameChecked

@@ -1,3 +1,5 @@
+//go:build linux
+
 package install_test
 
 import (
@@ -13,6 +15,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dropship/dropship/artifact/archive"
 	"github.com/dropship/dropship/artifact/install"
@@ -307,6 +311,69 @@ func TestRecoverReportsDamage(t *testing.T) {
 		}
 		wantContents(t, s.Destination(), files{"version": "1"})
 	}
+}
+
+// A switch that fails before its atomic step changes nothing, and what it was to put in place can go.
+func TestFailedSwitchChangesNothing(t *testing.T) {
+	each(t, func(t *testing.T, method string) {
+		s := install.Force(newSite(t, "cache", "data"), method)
+		app := files{"version": "0", "cache/x": "y", "data/db": "live"}
+		for name, content := range app {
+			write(t, filepath.Join(s.Destination(), name), content)
+		}
+		data := filepath.Join(s.Destination(), "data")
+		mount(t, data, data, "", unix.MS_BIND, "") // which hinders its adoption
+		st, err := s.Stage("one")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Unpack(t.Context(), bytes.NewReader(tarball(t, files{"version": "1"}))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Seal(install.Release{}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := s.Switch("one", "hand"); !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "cannot persist data") {
+				t.Errorf("got %v, want EBUSY", err)
+			}
+			wantContents(t, s.Destination(), app)
+			wantNoLeftovers(t, s)
+		}
+		if err := st.Discard(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Recover(); err != nil {
+			t.Fatal(err)
+		}
+		wantContents(t, s.Destination(), app)
+		wantReleases(t, s, "hand")
+	})
+}
+
+func TestRemove(t *testing.T) {
+	s := newSite(t)
+	if err := s.Remove("one"); err != nil {
+		t.Errorf("nothing there: %v", err)
+	}
+	update(t, s, "one", "", files{"version": "1"})
+	stage(t, s, "two", tarball(t, files{"version": "2"}))
+	for range 2 {
+		if err := s.Remove("two"); err != nil {
+			t.Error(err)
+		}
+		wantReleases(t, s, "one")
+	}
+	if err := s.Remove("one"); err == nil || !strings.Contains(err.Error(), "it is at the destination") {
+		t.Errorf("the current release: got %v", err)
+	}
+	for _, id := range []string{"", "..", "persist", "a/b"} {
+		if err := s.Remove(id); err == nil {
+			t.Errorf("%q was removed", id)
+		}
+	}
+	wantContents(t, s.Destination(), files{"version": "1"})
+	wantNoLeftovers(t, s)
 }
 
 // Two services in one directory do not see each other.

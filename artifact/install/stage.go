@@ -25,7 +25,7 @@ type Stage struct {
 
 // Stage makes room for a new release, and the destination's parent directories (mode 0755) and the folder
 // where they are missing. What an earlier stage of that id left is removed. It is fs.ErrExist if a release of
-// that id is sealed already. The caller calls Discard in the end, come what may.
+// that id is sealed already. A stage ends with a Seal that succeeds or with Discard.
 func (s *Site) Stage(id string) (*Stage, error) {
 	st, err := s.stage(id)
 	if err != nil {
@@ -94,6 +94,7 @@ func (st *Stage) Seal(r Release) (Release, error) {
 	if err := st.seal(r); err != nil {
 		return Release{}, fmt.Errorf("cannot seal release %s of %s: %w", st.id, st.site.o.Destination, err)
 	}
+	st.close() // whoever has sealed a release need not discard it
 	return r, nil
 }
 
@@ -146,8 +147,7 @@ func (st *Stage) Discard() error {
 		return fmt.Errorf("cannot discard release %s of %s: %w", st.id, st.site.o.Destination, err)
 	}
 	st.gone = true
-	st.folder.Close()
-	st.dir.Close()
+	st.close()
 	return nil
 }
 
@@ -161,5 +161,10 @@ func (st *Stage) discard() error {
 	if switched {
 		return nil
 	}
-	return st.dir.trash(st.id)
+	return st.site.Remove(st.id)
+}
+
+func (st *Stage) close() {
+	st.folder.Close()
+	st.dir.Close()
 }

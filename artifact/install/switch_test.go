@@ -1,3 +1,5 @@
+//go:build linux
+
 package install_test
 
 import (
@@ -217,4 +219,22 @@ func TestSwitchRefusesOtherKind(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	wantContents(t, o.Destination, files{"x": ""})
+}
+
+func TestRenameCheckedReplacesNothing(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	write(t, filepath.Join(root.Name(), "a"), "a")
+	write(t, filepath.Join(root.Name(), "b"), "b")
+	if err := install.RenameChecked(root, "a", "b"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want fs.ErrExist", err)
+	}
+	wantContents(t, root.Name(), files{"a": "a", "b": "b"})
+	if err := install.RenameChecked(root, "a", "c"); err != nil {
+		t.Error(err)
+	}
+	wantContents(t, root.Name(), files{"b": "b", "c": "a"})
 }
