@@ -20,7 +20,7 @@ const (
 )
 
 // ports are numbers that were free on 127.0.0.1, for TCP and UDP, when they were reserved. A lock file for each keeps
-// other test processes from choosing them too, also while nobody listens, until Close or the end of the process.
+// other test processes from choosing them too, also while nobody listens, until release or the end of the process.
 type ports struct {
 	locks []*os.File
 
@@ -36,12 +36,14 @@ func reservePorts(n int) (*ports, error) {
 	p := new(ports)
 	for try := 0; len(p.numbers) < n; try++ {
 		if try == 1000 {
-			return nil, errors.Join(fmt.Errorf("cannot reserve %d ports: none free in %d tries", n, try), p.Close())
+			p.release()
+			return nil, fmt.Errorf("cannot reserve %d ports: found only %d free in %d tries", n, len(p.numbers), try)
 		}
 		number := portMin + rand.IntN(portMax-portMin)
 		lock, err := lockPort(dir, number)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("cannot reserve port %d: %w", number, err), p.Close())
+			p.release()
+			return nil, fmt.Errorf("cannot reserve port %d: %w", number, err)
 		}
 		if lock == nil {
 			continue
@@ -69,17 +71,17 @@ func lockPort(dir string, number int) (*os.File, error) {
 }
 
 func portFree(number int) bool {
-	loopback := net.IPv4(127, 0, 0, 1)
-	tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: loopback, Port: number})
+	address := net.IPv4(127, 0, 0, 1)
+	tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: address, Port: number})
 	if err != nil {
 		return false
 	}
-	defer tcp.Close()
-	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback, Port: number})
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: address, Port: number})
 	if err != nil {
+		_ = tcp.Close()
 		return false
 	}
-	return udp.Close() == nil
+	return errors.Join(tcp.Close(), udp.Close()) == nil
 }
 
 // next hands out the reserved ports one by one. To ask for more than were reserved is a mistake and panics.
@@ -91,11 +93,9 @@ func (p *ports) next() int {
 	return number
 }
 
-// Close lets others choose the ports again.
-func (p *ports) Close() error {
-	var errs []error
+// release lets others choose the ports again.
+func (p *ports) release() {
 	for _, lock := range p.locks {
-		errs = append(errs, lock.Close())
+		lock.Close()
 	}
-	return errors.Join(errs...)
 }

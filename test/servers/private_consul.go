@@ -38,7 +38,7 @@ func NewConsul(t testing.TB) *PrivateConsul {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.Close() })
+	t.Cleanup(p.release)
 	dir := t.TempDir()
 	cfg := newConsulConfig("private", p)
 	cfg.DataDir = filepath.Join(dir, "data")

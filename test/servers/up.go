@@ -84,7 +84,7 @@ func (u *up) start(ctx context.Context) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	defer p.Close()
+	defer p.release()
 
 	var set Set
 	group, ctx := errgroup.WithContext(ctx)
