@@ -7,9 +7,11 @@ package http
 
 import (
 	"fmt"
+	"maps"
 	nethttp "net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -117,7 +119,7 @@ func (c config) checkCredentials(diags hcl.Diagnostics) hcl.Diagnostics {
 	return nil
 }
 
-// ownHeaders are those on which a request's meaning depends; they are never the user's.
+// ownHeaders are those on which the meaning of a request depends, in canonical form; they are not the user's.
 var ownHeaders = []string{
 	"Accept-Encoding", "Connection", "Content-Length", "Host", "Range", "Transfer-Encoding",
 	"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since",
@@ -125,7 +127,8 @@ var ownHeaders = []string{
 
 func (c config) checkHeaders() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for name, value := range c.Headers {
+	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
+		value := c.Headers[name]
 		canonical := nethttp.CanonicalHeaderKey(name)
 		switch {
 		case !isToken(name):
@@ -137,13 +140,9 @@ func (c config) checkHeaders() hcl.Diagnostics {
 		case canonical == "Authorization" && c.User != "":
 			diags = append(diags, mistake(c.HeadersAt, "Two kinds of credentials",
 				"headers has Authorization, and user and password make one too; give one of them."))
-		default:
-			for _, own := range ownHeaders {
-				if canonical == own {
-					diags = append(diags, mistake(c.HeadersAt, "Reserved header",
-						fmt.Sprintf("Header %q is set by Dropship itself, and cannot be in headers.", name)))
-				}
-			}
+		case slices.Contains(ownHeaders, canonical):
+			diags = append(diags, mistake(c.HeadersAt, "Reserved header",
+				fmt.Sprintf("Header %q is set by Dropship itself, and cannot be in headers.", name)))
 		}
 	}
 	return diags
