@@ -16,6 +16,7 @@ lock "consul" {
 }
 
 repo "s3" {
+  accessKey = "AKIA"
   secret = env("DROPSHIP_TEST_SECRET", "none")
   token  = env("DROPSHIP_TEST_TOKEN", "none")
 }

@@ -15,40 +15,43 @@ func (l *loader) finish() *Diagnostics {
 	for _, f := range l.files {
 		sources[f.path] = f.source
 	}
-	type key struct{ at, summary, detail string }
-	seen := make(map[key]bool)
 	var all hcl.Diagnostics
-	for _, diag := range sorted(l.diags, l.files) {
-		if follows(diag, l.diags) {
-			continue
+	for _, diag := range l.diags {
+		if !follows(diag, l.diags) {
+			all = append(all, diag)
 		}
+	}
+	all = sorted(all, l.files)
+	for _, diag := range all {
 		explainCall(diag)
 		diag.Summary, diag.Detail = hide.Replace(diag.Summary), hide.Replace(diag.Detail)
 		// From these a printer would show the values of variables.
 		diag.Expression, diag.EvalContext, diag.Extra = nil, nil, nil
-		k := key{summary: diag.Summary, detail: diag.Detail}
-		if diag.Subject != nil {
-			k.at = diag.Subject.String()
-		}
-		if !seen[k] {
-			seen[k] = true
-			all = append(all, diag)
-		}
 	}
+	all = slices.CompactFunc(all, func(a, b *hcl.Diagnostic) bool {
+		return a.Subject != nil && b.Subject != nil && *a.Subject == *b.Subject && a.Summary == b.Summary && a.Detail == b.Detail
+	})
 	return &Diagnostics{all: all, sources: sources}
 }
 
-// follows reports whether diag only follows from another mistake: what could not be evaluated is unknown
-// to whoever decodes it.
+// follows reports whether diag only follows from another mistake: a value that could not be evaluated is
+// unknown, or empty, to whoever decodes it.
 func follows(diag *hcl.Diagnostic, all hcl.Diagnostics) bool {
-	if diag.Subject == nil || !strings.Contains(diag.Detail, "value must be known") {
+	if diag.Subject == nil || evaluation(diag) {
 		return false
 	}
+	unknown := strings.Contains(diag.Detail, "value must be known")
 	return slices.ContainsFunc(all, func(other *hcl.Diagnostic) bool {
-		return other.Summary != diag.Summary && other.Subject != nil &&
-			other.Subject.Filename == diag.Subject.Filename && other.Subject.Start.Line == diag.Subject.Start.Line
+		if !evaluation(other) || other.Subject == nil || other.Subject.Filename != diag.Subject.Filename {
+			return false
+		}
+		inside := diag.Subject.Start.Byte <= other.Subject.Start.Byte && other.Subject.End.Byte <= diag.Subject.End.Byte
+		return inside || unknown && diag.Subject.Start.Line == other.Subject.Start.Line
 	})
 }
+
+// evaluation reports whether diag says that an expression could not be evaluated.
+func evaluation(diag *hcl.Diagnostic) bool { return diag.Expression != nil && diag.EvalContext != nil }
 
 // explainCall gives the failure of a function of ours its own words.
 func explainCall(diag *hcl.Diagnostic) {

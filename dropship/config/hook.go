@@ -56,7 +56,7 @@ func (l *loader) command(s *scope, attr *hcl.Attribute, phase string) hooks.Chai
 		return nil
 	}
 	l.diags = append(l.diags, warning("Deprecated argument", &attr.NameRange,
-		"%s still works. Write a hook instead: %s \"script\" {\n  command = …\n}", attr.Name, phase))
+		"%s still works. Write a hook instead:\n%s \"script\" {\n  command = …\n}", attr.Name, phase))
 	kind, ok := l.kinds.Hooks[scriptHook]
 	if !ok {
 		return nil

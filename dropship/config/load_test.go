@@ -51,7 +51,7 @@ func TestEveryAttributeArrives(t *testing.T) {
 	if got, want := web.Hash, "d41d8cd98f00b204e9800998ecf8427e"; got != want {
 		t.Errorf("hash is %s, want %s", got, want)
 	}
-	if web.Turn == nil || web.Turn.Group != "site" || web.Turn.Slots != 3 {
+	if web.Turn == nil || web.Turn.Group != "site" || web.Turn.Slots != 3 || web.Turn.Locker == nil {
 		t.Errorf("turn is %+v", web.Turn)
 	}
 	if got := web.Source.String(); !strings.HasSuffix(got, "web-stable") {
@@ -126,10 +126,18 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// The configuration that users of the first version have.
+// The configuration that users of the first version have, word for word: also with the placeholder where
+// an address belongs, which is worth a warning.
 func TestConfigurationOf2015(t *testing.T) {
 	t.Parallel()
-	got := load(t, copyFixture(t, "testdata/valid/mission"))
+	path := copyFixture(t, "testdata/2015")
+	got, diags := config.Load(path, kinds())
+	want := map[string][]string{
+		path + "/services/my-service.hcl:28": {"WARNING: Host is not a valid address yet"},
+	}
+	if diff := cmp.Diff(want, reported(diags)); diff != "" || got == nil {
+		t.Fatalf("diagnostics (-want +got):\n%s\nthey are:\n%s", diff, printed(diags))
+	}
 	s := service(t, got, "my-service")
 	if s.CheckInterval != 10*time.Second || s.Turn == nil || s.Turn.Group != "my-service" || s.Turn.Slots != 1 {
 		t.Errorf("service is %+v", s)

@@ -25,7 +25,7 @@ service "web" {
     persits     = ["log"] # ERROR: Unsupported argument
   }
 
-  after "script" { # ERROR: Missing required argument
+  after "script" { # ERROR: Missing command
     comand = "true" # ERROR: Unsupported argument
     timout = "10s"  # ERROR: Unsupported argument
   }

@@ -1,5 +1,6 @@
 rackspace { # WARNING: Deprecated block
   user   = "u"
+  key    = "k"
   region = "LON"
 }
 

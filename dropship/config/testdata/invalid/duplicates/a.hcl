@@ -11,6 +11,8 @@ consul {
 }
 
 rackspace { # WARNING: Deprecated block
+  user = "u"
+  key  = "k"
 }
 
 service "web" {
