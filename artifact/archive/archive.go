@@ -60,10 +60,11 @@ type Stats struct {
 //
 // Other errors: content whose magic bytes are those of another format; an archive without any entry,
 // so also an empty artifact (a File may be empty); a truncated or corrupt archive. A tar without its
-// end marker is accepted, as GNU tar does, if it ends where an entry could begin. A *LimitError says
-// which limit is exceeded. Errors of r and of the file system are wrapped (syscall.ENOSPC, say). After
-// ctx ends, Unpack returns soon if reads from r do, with an error for which errors.Is(err, ctx.Err())
-// holds. Nothing is retried.
+// end marker is accepted, as GNU tar does, if its last entry is complete: only the size or checksum of
+// the whole artifact shows that entries are missing after it. A *LimitError says which limit is
+// exceeded. Errors of r and of the file system are wrapped (syscall.ENOSPC, say). After ctx ends,
+// Unpack returns soon if reads from r do, with an error for which errors.Is(err, ctx.Err()) holds.
+// Nothing is retried.
 //
 // Nothing is synced to disk. After an error what is unpacked so far stays as name, if it was created at
 // all: the caller removes it. Stats then say how far it came.

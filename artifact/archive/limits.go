@@ -17,7 +17,7 @@ const (
 // nobody, and a sparse or empty database file packs well.
 const ratioFrom = 64 << 20
 
-// Limits bound what an archive may unpack to. A zero field means its default.
+// Limits bound what an archive may unpack to. A field that is not positive means its default.
 type Limits struct {
 	Size    int64 // bytes of all files together
 	Entries int   // files, directories, links
@@ -25,13 +25,13 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	if l.Size == 0 {
+	if l.Size <= 0 {
 		l.Size = DefaultSize
 	}
-	if l.Entries == 0 {
+	if l.Entries <= 0 {
 		l.Entries = DefaultEntries
 	}
-	if l.Ratio == 0 {
+	if l.Ratio <= 0 {
 		l.Ratio = DefaultRatio
 	}
 	return l

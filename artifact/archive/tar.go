@@ -2,15 +2,9 @@ package archive
 
 import (
 	"archive/tar"
-	"bufio"
-	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // tar unpacks a tar, compressed or not.
@@ -88,65 +82,6 @@ func (u *unpacker) entry(t *tree, tr *tar.Reader, h *tar.Header) error {
 	default:
 		return fmt.Errorf("it is of type %q, which is not supported", h.Typeflag)
 	}
-}
-
-// decompress returns what is inside r. stop frees what that took.
-func decompress(format Format, r *bufio.Reader) (content io.Reader, stop func(), err error) {
-	stop = func() {}
-	switch format {
-	case TarGzip:
-		content, err = newMembers(r)
-	case TarZstd:
-		// One thread decodes where it is asked to, so that there is no goroutine to wait for. The window is
-		// what zstd's own tool accepts without being told to.
-		var d *zstd.Decoder
-		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(128<<20))
-		if err == nil {
-			content, stop = d, d.Close
-		}
-	case TarXz:
-		content, err = xz.NewReader(r)
-	case TarBzip2:
-		content = bzip2.NewReader(r)
-	default:
-		content = r
-	}
-	return content, stop, err
-}
-
-// members is a gzip stream of one or more members. Whatever follows that is no member is left alone, as
-// gzip's own tool does; gzip.Reader alone cannot tell that from a broken member.
-type members struct {
-	r *bufio.Reader
-	z *gzip.Reader
-}
-
-func newMembers(r *bufio.Reader) (*members, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	z.Multistream(false)
-	return &members{r, z}, nil
-}
-
-func (m *members) Read(p []byte) (int, error) {
-	n, err := m.z.Read(p)
-	if n > 0 || !errors.Is(err, io.EOF) {
-		return n, err
-	}
-	next, err := m.r.Peek(2)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
-	}
-	if string(next) != "\x1f\x8b" {
-		return 0, io.EOF
-	}
-	if err := m.z.Reset(m.r); err != nil {
-		return 0, err
-	}
-	m.z.Multistream(false)
-	return 0, nil
 }
 
 // truncated says in words what an unexpected end means.
