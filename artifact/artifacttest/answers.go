@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 
@@ -49,6 +50,10 @@ func testDenied(t *testing.T, h Harness) {
 	h.wantOther(t, src, "Stat", err)
 	_, err = open(t.Context(), src, info, 0)
 	h.wantOther(t, src, "Open", err)
+	// Who may not look cannot know what is absent.
+	absent := h.Denied(t, "denied-and-absent.tar.gz")
+	_, err = absent.Stat(t.Context())
+	h.wantOther(t, absent, "Stat of an absent artifact", err)
 }
 
 func testEmpty(t *testing.T, h Harness) {
@@ -188,6 +193,27 @@ func testCancelledMidRead(t *testing.T, h Harness) {
 	}
 	cancel()
 	h.wantIs(t, src, "Read", drain(body), context.Canceled)
+}
+
+func testClosedEarly(t *testing.T, h Harness) {
+	const name = "closed-early.tar.gz"
+	want := content(1<<20, 14)
+	h.Publish(t, name, want)
+	src := h.Source(t, name)
+	info := stat(t, src)
+	for i := range 5 {
+		body, err := src.Open(t.Context(), info, 0)
+		if err != nil {
+			t.Fatalf("open %d: %v", i, err)
+		}
+		if _, err := io.ReadFull(body, make([]byte, 10*i)); err != nil {
+			t.Errorf("open %d: cannot read: %v", i, err)
+		}
+		body.Close()
+	}
+	if got, err := download(t.Context(), src, info, artifact.ResumeOptions{}); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("got %d bytes and error %v, want the %d bytes published", len(got), err, len(want))
+	}
 }
 
 func testConcurrentOpens(t *testing.T, h Harness) {

@@ -145,9 +145,13 @@ func testStalled(t *testing.T, h Harness) {
 	want := content(100_000, 26)
 	p, src, info := h.via(t, "stalled.tar.gz", want)
 	p.Break(1, Stall(30_000), h.isDownload)
-	o := quick(nil)
+	resumes := 0
+	o := quick(func(artifact.Resume) { resumes++ })
 	o.StallTimeout = time.Second
 	got, err := download(t.Context(), src, info, o)
+	if resumes != 1 {
+		t.Errorf("got %d resumes, want one, after the stall", resumes)
+	}
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("got %d bytes and error %v, want the %d bytes published", len(got), err, len(want))
 	}

@@ -64,6 +64,7 @@ func Run(t *testing.T, h Harness) {
 		{"ChangedBeforeResume", testChangedBeforeResume},
 		{"CancelledMidRead", testCancelledMidRead},
 		{"CancelledBefore", testCancelledBefore},
+		{"ClosedEarly", testClosedEarly},
 		{"ConcurrentOpens", testConcurrentOpens},
 		{"Names", testNames},
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -159,6 +160,18 @@ func Stall(n int64) Fault {
 	return bodyFault(fmt.Sprintf("stall after %d bytes", n), func(r *http.Response, body io.Reader) io.Reader {
 		return io.MultiReader(io.LimitReader(body, n), silent{r.Request.Context().Done()})
 	})
+}
+
+// Hide leaves out the headers whose names begin with prefix (in canonical form).
+func Hide(prefix string) Fault {
+	return Fault{name: "without " + prefix, apply: func(r *http.Response) error {
+		for name := range r.Header {
+			if strings.HasPrefix(name, prefix) {
+				delete(r.Header, name)
+			}
+		}
+		return nil
+	}}
 }
 
 func bodyFault(name string, wrap func(*http.Response, io.Reader) io.Reader) Fault {

@@ -61,6 +61,9 @@ func (l *lazyClient) get(ctx context.Context) (*s3.Client, error) {
 		if o.Region == "" && o.BaseEndpoint != nil {
 			o.Region = "us-east-1"
 		}
+		if c.AccessKey == "" {
+			o.Credentials = chainProvider{o.Credentials}
+		}
 		o.Retryer = aws.NopRetryer{} // who calls a Source retries, and knows for how long
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
@@ -70,6 +73,18 @@ func (l *lazyClient) get(ctx context.Context) (*s3.Client, error) {
 	}
 	l.client = client
 	return client, nil
+}
+
+// chainProvider says of the SDK's default chain what to do when it ends without credentials.
+type chainProvider struct{ aws.CredentialsProvider }
+
+func (p chainProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := p.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return c, fmt.Errorf("no credentials were found: set accessKey and secret in the repo block, "+
+			"or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE: %w", err)
+	}
+	return c, nil
 }
 
 // newHTTPClient returns the SDK's own kind of client, which AWS_CA_BUNDLE reaches too.

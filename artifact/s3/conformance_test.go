@@ -11,19 +11,19 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	conformance(t, servers.Get(t).S3)
+	conformance(t, newServer(t, servers.Get(t).S3))
 }
 
 // Swift's s3api is an older dialect: no stored checksums, no part numbers.
 func TestConformanceSwiftS3(t *testing.T) {
 	t.Parallel()
-	conformance(t, servers.Get(t).SwiftS3)
+	conformance(t, newServer(t, servers.Get(t).SwiftS3))
 }
 
-func conformance(t *testing.T, at servers.S3) {
+func conformance(t *testing.T, s *server) {
+	t.Helper()
 	const wrong = "wrong-and-not-to-be-shown"
-	s := newServer(t, at)
-	t.Logf("server %s", at.Version)
+	t.Logf("the server is %s", s.Version)
 	artifacttest.Run(t, artifacttest.Harness{
 		Publish: func(t testing.TB, name string, content []byte) { s.put(t, name, content) },
 		Remove:  func(t testing.TB, name string) { s.remove(t, name) },
@@ -35,10 +35,10 @@ func conformance(t *testing.T, at servers.S3) {
 		},
 		Denied: func(t testing.TB, name string) artifact.Source {
 			return source(t, fmt.Sprintf("accessKey = %q\nsecret = %q\nname = %q\nendpoint = %q\n",
-				at.AccessKey, wrong, at.Region, at.Endpoint), s.bucket, name)
+				s.AccessKey, wrong, s.Region, s.Endpoint), s.bucket, name)
 		},
-		Secrets:   []string{at.Secret, wrong},
-		URL:       at.Endpoint,
+		Secrets:   []string{s.Secret, wrong},
+		URL:       s.Endpoint,
 		SourceVia: func(t testing.TB, name, url string) artifact.Source { return s.source(t, name, url) },
 	})
 }

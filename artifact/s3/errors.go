@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -21,13 +22,8 @@ func explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		switch api.ErrorCode() {
-		// HEAD has no body to name the code in, so there the SDK makes NotFound of the status.
-		case "NotFound", "NoSuchKey", "NoSuchBucket", "NoSuchVersion":
-			return fmt.Errorf("%w (%s)", artifact.ErrNotExist, api.ErrorCode())
-		}
+	if code := absence(err); code != "" {
+		return fmt.Errorf("%w (%s)", artifact.ErrNotExist, code)
 	}
 	var response *smithyhttp.ResponseError
 	if !errors.As(err, &response) || response.Response == nil {
@@ -45,6 +41,23 @@ func explain(ctx context.Context, err error) error {
 		}
 	}
 	return err
+}
+
+// absence returns S3's code for the bucket, the object or the version not being there, else nothing.
+// HEAD has no body to have a code in, so of HEAD alone the bare status is enough.
+func absence(err error) string {
+	var head *types.NotFound
+	if errors.As(err, &head) {
+		return head.ErrorCode()
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode() {
+		case "NoSuchKey", "NoSuchBucket", "NoSuchVersion":
+			return api.ErrorCode()
+		}
+	}
+	return ""
 }
 
 // status returns the HTTP status of an error of the SDK, 0 if there was no answer.

@@ -67,12 +67,14 @@ func (s *server) remove(t testing.TB, key string) {
 }
 
 // putParts uploads content in parts of these sizes, with stored checksums of algorithm and kind if those are set.
-func (s *server) putParts(t *testing.T, key string, content []byte, sizes []int, algorithm types.ChecksumAlgorithm, kind types.ChecksumType) {
+func (s *server) putParts(t *testing.T, key string, content []byte, sizes []int, algorithm types.ChecksumAlgorithm, kind types.ChecksumType, more ...func(*awss3.CreateMultipartUploadInput)) {
 	t.Helper()
 	ctx := t.Context()
-	up, err := s.admin.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{
-		Bucket: &s.bucket, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: kind,
-	})
+	in := &awss3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: &key, ChecksumAlgorithm: algorithm, ChecksumType: kind}
+	for _, f := range more {
+		f(in)
+	}
+	up, err := s.admin.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		t.Fatalf("cannot start the upload of %s: %v", key, err)
 	}
