@@ -19,9 +19,9 @@ var errRefused = errors.New("refused")
 
 // failures turns what the client returns into errors that say what was attempted, on what, and what to do.
 type failures struct {
-	where  string
-	prefix string
-	token  secret.String
+	where       string
+	prefix      string
+	credentials []secret.String // that a server or a proxy may repeat in an answer
 }
 
 // failed describes err, or why ctx ended if that is what stopped the request.
@@ -75,8 +75,10 @@ func (f failures) sessionRefused(ttl time.Duration, err error) error {
 }
 
 func (f failures) scrub(text string) string {
-	if f.token == "" {
-		return text
+	for _, c := range f.credentials {
+		if c != "" {
+			text = strings.ReplaceAll(text, c.Reveal(), c.String())
+		}
 	}
-	return strings.ReplaceAll(text, f.token.Reveal(), f.token.String())
+	return text
 }

@@ -154,11 +154,7 @@ func TestForeignKeys(t *testing.T) {
 	if _, err := client.Session().Destroy(session, nil); err != nil {
 		t.Fatal(err)
 	}
-	if r := get(t, waiter, patience, "the waiter behind a stranger"); r.err != nil {
-		t.Errorf("got %v, want the slot", r.err)
-	} else if err := r.lease.Release(t.Context()); err != nil {
-		t.Error(err)
-	}
+	held(t, turn(t, waiter, patience))
 }
 
 func TestFailedRenewalsAreRepeated(t *testing.T) {

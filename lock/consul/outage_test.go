@@ -50,11 +50,7 @@ func TestShortOutageCostsNothing(t *testing.T) {
 	if err := lease.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r := get(t, waiter, patience, "the waiter"); r.err != nil {
-		t.Errorf("the waiter: got %v, want to have kept its place", r.err)
-	} else {
-		held(t, r.lease)
-	}
+	held(t, turn(t, waiter, patience)) // it kept its place
 }
 
 func TestConsulKilledWhileWaiting(t *testing.T) {

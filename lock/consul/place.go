@@ -65,7 +65,7 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 			}
 			break
 		}
-		if now := q.ahead(i); !slices.Equal(now, ahead) {
+		if now := q.ahead(i); move != look && !slices.Equal(now, ahead) {
 			ahead = now
 			if waiting != nil {
 				waiting(slices.Clone(ahead))
@@ -82,9 +82,12 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 	return 0, err
 }
 
-// change waits for the change that the move is about, and returns the line after it.
+// change waits for the change that the move is about, if any, and returns the line after it.
 func (p *place) change(ctx context.Context, q queue, m move, before contender) (queue, error) {
-	if m == watchLine {
+	switch m {
+	case look:
+		return p.store.line(ctx, 0)
+	case watchLine:
 		return p.store.line(ctx, q.index)
 	}
 	// What happened to the one before only wakes; what it means is decided on a read of the whole line.

@@ -29,6 +29,7 @@ type contender struct {
 type queue struct {
 	contenders []contender
 	index      uint64 // where a watch of the whole group goes on from
+	whole      bool   // Consul said that nothing was left out for want of rights
 }
 
 // newQueue orders what a read of the group's folder returned. A key without a session is nobody's (a
@@ -84,7 +85,8 @@ func (q queue) disagreement(i, slots int) (lock.Holder, bool) {
 type move int
 
 const (
-	enter     move = iota // it is among the first: take the slot
+	look      move = iota // it seems to be among the first, but may not see everybody: read the line again
+	enter                 // it is among the first: take the slot
 	watchKey              // wait for a change of the contender right before it
 	watchLine             // it is the first in line: wait for a change of the whole group
 )
@@ -94,6 +96,8 @@ const (
 // that wakes the one behind it, which is now the first in line.
 func (q queue) next(i, slots int) (move, contender) {
 	switch {
+	case i < slots && !q.whole:
+		return look, contender{}
 	case i < slots:
 		return enter, contender{}
 	case i == slots:

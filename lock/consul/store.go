@@ -42,11 +42,14 @@ func newStore(c Connection, prefix, group string) (*store, error) {
 		return nil, err
 	}
 	config, _ := c.config()
-	token := secret.String(config.Token)
+	credentials := []secret.String{secret.String(config.Token)}
+	if config.HttpAuth != nil {
+		credentials = append(credentials, secret.String(config.HttpAuth.Password))
+	}
 	return &store{
 		client:    client,
 		transport: transport,
-		failures:  failures{where: where(config), prefix: prefix, token: token},
+		failures:  failures{where: where(config), prefix: prefix, credentials: credentials},
 		folder:    prefix + "/" + group + "/",
 	}, nil
 }
@@ -107,7 +110,9 @@ func (s *store) line(ctx context.Context, index uint64) (queue, error) {
 		// Somebody ahead may be among what was left out.
 		return queue{}, s.denied(fmt.Errorf("cannot read %s at %s: the token may see only a part of it", s.folder, s.where))
 	}
-	return newQueue(s.folder, pairs, meta.LastIndex), nil
+	q := newQueue(s.folder, pairs, meta.LastIndex)
+	q.whole = true
+	return q, nil
 }
 
 // key returns the session that holds key when it has changed since index, or after watchTime; empty if
@@ -126,7 +131,8 @@ func (s *store) key(ctx context.Context, key string, index uint64) (session stri
 }
 
 // write puts value into key, held by session, and returns the whole line as of that very write: one
-// transaction, so nothing can come between. With again, the key must be there and held by the session
+// transaction, so nothing can come between. (What the token may not see is left out of it silently, so the
+// line is not marked as whole.) With again, the key must be there and held by the session
 // already: a key that somebody deleted is not made anew at the end of the line.
 func (s *store) write(ctx context.Context, session, key string, value []byte, again bool) (queue, error) {
 	ctx, cancel := bounded(ctx, requestTimeout)

@@ -80,6 +80,17 @@ func wait(t testing.TB, l lock.Locker, req lock.Request) <-chan result {
 	return done
 }
 
+// turn returns what a waiter got within limit: a slot, which is given back after the test.
+func turn(t testing.TB, waiter <-chan result, limit time.Duration) lock.Lease {
+	t.Helper()
+	r := get(t, waiter, limit, "the next in line")
+	if r.err != nil {
+		t.Fatalf("the next in line: got %v, want the slot", r.err)
+	}
+	t.Cleanup(func() { _ = r.lease.Release(context.Background()) })
+	return r.lease
+}
+
 // get receives from c within limit.
 func get[T any](t testing.TB, c <-chan T, limit time.Duration, what string) T {
 	t.Helper()
