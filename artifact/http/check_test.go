@@ -28,15 +28,15 @@ type seen struct {
 
 func (s *seen) watch(h nethttp.Handler) nethttp.HandlerFunc {
 	return func(w nethttp.ResponseWriter, r *nethttp.Request) {
-		status := &statusWriter{ResponseWriter: w, status: nethttp.StatusOK}
-		h.ServeHTTP(status, r)
+		noted := &statusWriter{ResponseWriter: w, status: nethttp.StatusOK}
+		h.ServeHTTP(noted, r)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		condition := ""
 		if r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "" {
 			condition = " conditional"
 		}
-		s.lines = append(s.lines, fmt.Sprintf("%s%s %d", r.Method, condition, status.status))
+		s.lines = append(s.lines, fmt.Sprintf("%s%s %d", r.Method, condition, noted.status))
 	}
 }
 
@@ -126,25 +126,28 @@ func TestAnswersToACheck(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		answer func(nethttp.ResponseWriter)
+		answer nethttp.HandlerFunc
 		want   string // in the error
 		is     error
 	}{
-		{"404", func(w nethttp.ResponseWriter) { w.WriteHeader(404) }, "does not exist", artifact.ErrNotExist},
-		{"410", func(w nethttp.ResponseWriter) { w.WriteHeader(410) }, "does not exist", artifact.ErrNotExist},
-		{"401", func(w nethttp.ResponseWriter) { w.WriteHeader(401) }, "access denied, check user, password and headers", nil},
-		{"403", func(w nethttp.ResponseWriter) { w.WriteHeader(403) }, "access denied, check user, password and headers", nil},
-		{"304 unasked", func(w nethttp.ResponseWriter) { w.WriteHeader(304) }, "304 Not Modified", nil},
-		{"503", func(w nethttp.ResponseWriter) { w.Header().Set("Retry-After", "7"); w.WriteHeader(503) }, "left alone for 7s", nil},
-		{"no validator", func(w nethttp.ResponseWriter) { w.WriteHeader(200) }, "neither ETag nor Last-Modified", nil},
-		{"gzip", func(w nethttp.ResponseWriter) {
+		{"404", status(nethttp.StatusNotFound), "does not exist", artifact.ErrNotExist},
+		{"410", status(nethttp.StatusGone), "does not exist", artifact.ErrNotExist},
+		{"401", status(nethttp.StatusUnauthorized), "access denied, check user, password and headers", nil},
+		{"403", status(nethttp.StatusForbidden), "access denied, check user, password and headers", nil},
+		{"304 unasked", status(nethttp.StatusNotModified), "304 Not Modified", nil},
+		{"503", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(nethttp.StatusServiceUnavailable)
+		}, "left alone for 7s", nil},
+		{"no validator", status(nethttp.StatusOK), "neither ETag nor Last-Modified", nil},
+		{"gzip", func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 			w.Header().Set("ETag", `"1"`)
 			w.Header().Set("Content-Encoding", "gzip")
 		}, `Content-Encoding "gzip"`, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			server := serve(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) { tt.answer(w) })
+			server := serve(t, tt.answer)
 			src := sourceOf(t, repoAt(server.URL), "a b.tar.gz")
 			_, err := src.Stat(t.Context())
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), src.String()) {
@@ -165,9 +168,9 @@ func TestStatusError(t *testing.T) {
 			w.WriteHeader(nethttp.StatusTooManyRequests)
 		})
 		_, err := sourceOf(t, repoAt(server.URL), "a").Stat(t.Context())
-		status, ok := errors.AsType[*http.StatusError](err)
-		if !ok || status.Status != 429 || status.RetryAfter != want {
-			t.Errorf("Retry-After %q: got error %#v, want status 429 and %s", value, status, want)
+		got, ok := errors.AsType[*http.StatusError](err)
+		if !ok || got.Status != nethttp.StatusTooManyRequests || got.RetryAfter != want {
+			t.Errorf("Retry-After %q: got error %#v, want status 429 and %s", value, got, want)
 		}
 	}
 	at := time.Now().Add(time.Hour).UTC()
@@ -176,8 +179,8 @@ func TestStatusError(t *testing.T) {
 		w.WriteHeader(nethttp.StatusServiceUnavailable)
 	})
 	_, err := sourceOf(t, repoAt(server.URL), "a").Stat(t.Context())
-	if status, ok := errors.AsType[*http.StatusError](err); !ok || status.RetryAfter < 59*time.Minute || status.RetryAfter > time.Hour {
-		t.Errorf("a date in an hour: got error %#v", status)
+	if got, ok := errors.AsType[*http.StatusError](err); !ok || got.RetryAfter < 59*time.Minute || got.RetryAfter > time.Hour {
+		t.Errorf("a date in an hour: got error %#v", got)
 	}
 }
 

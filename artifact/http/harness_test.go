@@ -58,6 +58,11 @@ func serve(t testing.TB, h nethttp.HandlerFunc) *httptest.Server {
 	return s
 }
 
+// status answers with code and nothing else.
+func status(code int) nethttp.HandlerFunc {
+	return func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(code) }
+}
+
 func stat(t testing.TB, src artifact.Source) artifact.Info {
 	t.Helper()
 	info, err := src.Stat(t.Context())

@@ -52,11 +52,11 @@ func TestOpenAnswers(t *testing.T) {
 			w.Header().Set("ETag", `"2"`)
 			fmt.Fprint(w, "HELLO WORLD")
 		}, "", artifact.ErrChanged, ""},
-		{"412", 0, func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(412) }, "", artifact.ErrChanged, ""},
-		{"416 at the end", 11, func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(416) }, "", nil, ""},
-		{"416 before the end", 6, func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(416) }, "", artifact.ErrChanged, ""},
-		{"404", 0, func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(404) }, "", artifact.ErrNotExist, ""},
-		{"403", 0, func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.WriteHeader(403) }, "", nil, "access denied"},
+		{"412", 0, status(nethttp.StatusPreconditionFailed), "", artifact.ErrChanged, ""},
+		{"416 at the end", 11, status(nethttp.StatusRequestedRangeNotSatisfiable), "", nil, ""},
+		{"416 before the end", 6, status(nethttp.StatusRequestedRangeNotSatisfiable), "", artifact.ErrChanged, ""},
+		{"404", 0, status(nethttp.StatusNotFound), "", artifact.ErrNotExist, ""},
+		{"403", 0, status(nethttp.StatusForbidden), "", nil, "access denied"},
 		{"short", 0, func(w nethttp.ResponseWriter, _ *nethttp.Request) { fmt.Fprint(w, "hello") }, "hello", io.ErrUnexpectedEOF, ""},
 		{"gzip", 0, func(w nethttp.ResponseWriter, _ *nethttp.Request) { w.Header().Set("Content-Encoding", "gzip") }, "", nil, "Content-Encoding"},
 		{"chunked and cut", 0, func(w nethttp.ResponseWriter, _ *nethttp.Request) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	nethttp "net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,9 +116,8 @@ func TestSidecars(t *testing.T) {
 			f.publish(t, "dir/hello.tar.gz", []byte("hello world"))
 			server := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) {
 				text := map[string]string{"/dir/hello.tar.gz.sha256": tt.sha256, "/dir/hello.tar.gz.md5": tt.md5}[r.URL.Path]
-				var status int
-				if n, _ := fmt.Sscan(text, &status); n == 1 && len(text) == 3 {
-					w.WriteHeader(status)
+				if code, err := strconv.Atoi(text); err == nil {
+					w.WriteHeader(code)
 				} else if text != "" {
 					fmt.Fprint(w, text)
 				} else {

@@ -114,8 +114,9 @@ func (k *keystone) v2(w http.ResponseWriter, r *http.Request) {
 	login := readLogin(w, r)
 	password := dig(login, "auth", "passwordCredentials")
 	apiKey := dig(login, "auth", "RAX-KSKEY:apiKeyCredentials")
-	if !(dig(password, "username") == keystoneUser && dig(password, "password") == keystoneKey) &&
-		!(dig(apiKey, "username") == keystoneUser && dig(apiKey, "apiKey") == keystoneKey) {
+	byPassword := dig(password, "username") == keystoneUser && dig(password, "password") == keystoneKey
+	byAPIKey := dig(apiKey, "username") == keystoneUser && dig(apiKey, "apiKey") == keystoneKey
+	if !byPassword && !byAPIKey {
 		http.Error(w, "wrong credentials "+fmt.Sprint(login), http.StatusUnauthorized)
 		return
 	}

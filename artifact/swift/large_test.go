@@ -74,7 +74,7 @@ func download(ctx context.Context, src artifact.Source, info artifact.Info) ([]b
 		return nil, sums, err
 	}
 	r := artifact.NewResumingReader(ctx, src, info, artifact.ResumeOptions{BaseDelay: 1})
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	b, err := io.ReadAll(io.TeeReader(r, v))
 	if err != nil {
 		return b, sums, err
