@@ -38,7 +38,7 @@ type Info struct {
 
 // A Source is one artifact in a repository. Safe for concurrent use.
 //
-// No method retries: ResumingReader, and the agent's back-off above it, do. Every error names the
+// No method retries: NewResumingReader, and the agent's back-off above it, do. Every error names the
 // source, carries its cause, and shows no credential. After ctx ends, methods and reads return soon,
 // with an error for which errors.Is(err, ctx.Err()) holds.
 type Source interface {

@@ -12,7 +12,7 @@ import (
 // errStalled is the cause of a resume after too long a silence.
 var errStalled = errors.New("no byte arrived for too long")
 
-// ResumeOptions says how patient a ResumingReader is. The zero value is right for the agent.
+// ResumeOptions says how patient a download is. The zero value is right for the agent.
 type ResumeOptions struct {
 	StallTimeout time.Duration // without a byte for so long, the connection counts as cut; default 60s
 	Attempts     int           // gives up after so many in a row without a new byte; default 6
@@ -29,10 +29,8 @@ type Resume struct {
 	Cause  error         // why the one before ended; it names the source
 }
 
-// A ResumingReader reads all bytes of one revision through as many connections as it takes. Where
-// one is cut, ends early or goes silent it opens the source again at the offset reached, so no byte
-// is fetched twice. It is the only retrying that a download needs. Not safe for concurrent use.
-type ResumingReader struct {
+// resumingReader reads one revision through as many connections as it takes.
+type resumingReader struct {
 	ctx    context.Context // of the download; a Read has none of its own
 	src    Source
 	info   Info
@@ -48,12 +46,15 @@ type ResumingReader struct {
 	final    error           // what every further Read returns
 }
 
-// NewResumingReader returns a reader of the bytes of info.Revision. It opens the source at the first Read.
+// NewResumingReader returns a reader of all bytes of info.Revision. Where a connection is cut, ends
+// early or goes silent, it opens src again at the offset reached, so that no byte is fetched twice. It
+// is the only retrying that a download needs. It opens src at the first Read.
 //
 // Read returns io.EOF only when all bytes have arrived. ErrChanged and ErrNotExist, a body longer
 // than info.Size (*SizeError) and the end of ctx are final at once; any other failure is when
-// o.Attempts are used up. The bytes are not verified here. The caller closes it.
-func NewResumingReader(ctx context.Context, src Source, info Info, o ResumeOptions) *ResumingReader {
+// o.Attempts are used up. The bytes are not verified here. The reader is not safe for concurrent use.
+// The caller closes it, also before its end.
+func NewResumingReader(ctx context.Context, src Source, info Info, o ResumeOptions) io.ReadCloser {
 	if o.StallTimeout <= 0 {
 		o.StallTimeout = 60 * time.Second
 	}
@@ -66,11 +67,11 @@ func NewResumingReader(ctx context.Context, src Source, info Info, o ResumeOptio
 	if o.MaxDelay <= 0 {
 		o.MaxDelay = 15 * time.Second
 	}
-	return &ResumingReader{ctx: ctx, src: src, info: info, o: o}
+	return &resumingReader{ctx: ctx, src: src, info: info, o: o}
 }
 
 // Read implements io.Reader.
-func (r *ResumingReader) Read(p []byte) (int, error) {
+func (r *resumingReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -100,7 +101,7 @@ func (r *ResumingReader) Read(p []byte) (int, error) {
 }
 
 // attempt reads once, from a new connection if there is none.
-func (r *ResumingReader) attempt(p []byte) (int, error) {
+func (r *resumingReader) attempt(p []byte) (int, error) {
 	if r.conn == nil {
 		r.conn, r.cancel = context.WithCancelCause(r.ctx)
 		r.progress = false
@@ -119,7 +120,7 @@ func (r *ResumingReader) attempt(p []byte) (int, error) {
 }
 
 // disconnect ends the current connection, and decides by err whether there may be another.
-func (r *ResumingReader) disconnect(err error) {
+func (r *resumingReader) disconnect(err error) {
 	if r.conn == nil {
 		return
 	}
@@ -148,7 +149,7 @@ func (r *ResumingReader) disconnect(err error) {
 }
 
 // wait lets the delay before the next attempt pass, or returns why there is none.
-func (r *ResumingReader) wait() error {
+func (r *resumingReader) wait() error {
 	if !r.progress {
 		r.failures++
 	}
@@ -175,7 +176,7 @@ func (r *ResumingReader) wait() error {
 }
 
 // Close ends the connection. It is safe before the end, and more than once.
-func (r *ResumingReader) Close() error {
+func (r *resumingReader) Close() error {
 	r.disconnect(nil)
 	r.final = fmt.Errorf("cannot read %s: %w", r.src, io.ErrClosedPipe)
 	return nil

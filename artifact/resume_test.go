@@ -111,8 +111,18 @@ func TestResumingReader(t *testing.T) {
 		},
 		"progress resets the count": {
 			script: []answer{
-				{open: errCut}, {open: errCut}, {open: errCut}, {open: errCut}, {open: errCut}, {bytes: 1, end: errCut},
-				{open: errCut}, {open: errCut}, {open: errCut}, {open: errCut}, {open: errCut}, {bytes: all, end: io.EOF},
+				{open: errCut},
+				{open: errCut},
+				{open: errCut},
+				{open: errCut},
+				{open: errCut},
+				{bytes: 1, end: errCut},
+				{open: errCut},
+				{open: errCut},
+				{open: errCut},
+				{open: errCut},
+				{open: errCut},
+				{bytes: all, end: io.EOF},
 			},
 			opens: []int64{0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1},
 			least: 30 * time.Second, most: 62 * time.Second,
@@ -146,7 +156,7 @@ func TestResumingReader(t *testing.T) {
 				if err := r.Close(); err != nil {
 					t.Errorf("cannot close: %v", err)
 				}
-				if _, err := r.Read(make([]byte, 1)); err == nil || err == io.EOF {
+				if _, err := r.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 					t.Errorf("reading after Close: got error %v", err)
 				}
 			})

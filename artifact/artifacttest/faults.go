@@ -44,7 +44,9 @@ func testUnreachable(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatalf("cannot find a free port: %v", err)
 	}
-	l.Close()
+	if err := l.Close(); err != nil {
+		t.Fatalf("cannot free the port again: %v", err)
+	}
 	src := h.SourceVia(t, name, "http://"+l.Addr().String())
 	_, err = src.Stat(t.Context())
 	h.wantOther(t, src, "Stat", err)

@@ -47,7 +47,8 @@ func (l *lazyClient) get(ctx context.Context) (*s3.Client, error) {
 	}
 	if c.AccessKey != "" {
 		options = append(options, awsconfig.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(c.AccessKey.Reveal(), c.Secret.Reveal(), c.Token.Reveal())))
+			credentials.NewStaticCredentialsProvider(c.AccessKey.Reveal(), c.Secret.Reveal(), c.Token.Reveal()),
+		))
 	}
 	loaded, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
