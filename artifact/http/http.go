@@ -3,6 +3,9 @@
 // A check is one conditional HEAD. What the server says about a file decides how well it can be
 // trusted: a strong ETag pins the bytes, Repr-Digest, Digest and Content-MD5 headers and the sidecar
 // files PATH.sha256 and PATH.md5 verify them. An ETag is never taken for an md5, whatever it looks like.
+//
+// An artifact and its sidecar are two files, so for a moment they are of two versions while somebody
+// publishes. Bytes that meet the wrong one are refused, and the next attempt finds both in place.
 package http
 
 import (

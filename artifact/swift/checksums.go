@@ -1,7 +1,6 @@
 package swift
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -26,7 +25,8 @@ const maxManifest = 16 << 20
 //   - the Etag of a plain object, which is its md5;
 //   - the Etag of a static large object, which is the md5 of the hex md5s of its segments, with the sizes
 //     that the manifest has. If a segment is itself a large object or only a range of an object is
-//     meant, the manifest does not tell enough, and there is none;
+//     meant, the manifest does not tell enough, and there is none. Nor is there one where the server
+//     makes the Etag in another way than Swift (Ceph does for some uploads);
 //   - for a dynamic large object nothing more, since Swift promises nothing about its segments.
 func (s *source) Checksums(ctx context.Context, info artifact.Info) ([]artifact.Checksum, error) {
 	sums, err := s.checksums(ctx, info)
@@ -112,10 +112,18 @@ func (s *source) segmentSums(ctx context.Context, revision string) ([]artifact.C
 		composite.PartSizes = append(composite.PartSizes, seg.Bytes)
 	}
 	composite.Sum = all.Sum(nil)
-	if want, err := hex.DecodeString(revision); err != nil || !bytes.Equal(composite.Sum, want) {
-		return nil, artifact.ErrChanged // the manifest is of another state than the one asked for
+	if hex.EncodeToString(composite.Sum) == revision {
+		return []artifact.Checksum{composite}, nil
 	}
-	return []artifact.Checksum{composite}, nil
+	// Either the manifest is of another state already, or this Etag is not made of these sums.
+	o, err := s.head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.info.Revision != revision {
+		return nil, artifact.ErrChanged
+	}
+	return nil, nil
 }
 
 func (s *source) manifest(parent context.Context) ([]segment, error) {
