@@ -66,6 +66,15 @@ func Echoing(t testing.TB, status int) (address string) {
 	})
 }
 
+// Answering starts a server that answers status and body to everything.
+func Answering(t testing.TB, status int, body string) (address string) {
+	t.Helper()
+	return serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	})
+}
+
 // Cutting starts a server that closes every connection after the request came, without an answer.
 func Cutting(t testing.TB) (address string) {
 	t.Helper()
