@@ -3,6 +3,7 @@ package config_test
 import (
 	"log/slog"
 
+	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/dropship/dropship/artifact"
@@ -13,6 +14,7 @@ import (
 	"github.com/dropship/dropship/dropship/config"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/check"
+	hooksconsul "github.com/dropship/dropship/hooks/consul"
 	"github.com/dropship/dropship/hooks/graphite"
 	"github.com/dropship/dropship/hooks/script"
 	"github.com/dropship/dropship/lock"
@@ -23,6 +25,7 @@ import (
 // kinds are the ones that cmd/dropship has, so that what is tested here is what users meet.
 func kinds() config.Kinds {
 	var shared lockconsul.Connection
+	consul := func() (*api.Client, error) { return shared.Client() }
 	return config.Kinds{
 		Consul: func(body hcl.Body, ectx *hcl.EvalContext) (diags hcl.Diagnostics) {
 			shared, diags = lockconsul.Decode(body, ectx)
@@ -36,10 +39,12 @@ func kinds() config.Kinds {
 			"file":      file.New,
 		},
 		Hooks: map[string]hooks.Kind{
-			"script":         script.Kind(slog.New(slog.DiscardHandler)),
-			"http-check":     check.HTTPKind(),
-			"tcp-check":      check.TCPKind(),
-			"graphite-event": graphite.Kind(),
+			"script":             script.Kind(slog.New(slog.DiscardHandler)),
+			"http-check":         check.HTTPKind(),
+			"tcp-check":          check.TCPKind(),
+			"graphite-event":     graphite.Kind(),
+			"consul-event":       hooksconsul.EventKind(consul),
+			"consul-maintenance": hooksconsul.MaintenanceKind(consul),
 		},
 		Lockers: map[string]func(hcl.Body, *hcl.EvalContext) (lock.Locker, hcl.Diagnostics){
 			"consul": func(body hcl.Body, ectx *hcl.EvalContext) (lock.Locker, hcl.Diagnostics) {

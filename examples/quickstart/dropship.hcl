@@ -19,7 +19,8 @@ service "hello" {
 
   # If the page does not come up, the previous release is put back, and this one is not tried again.
   after "http-check" {
-    url      = "http://127.0.0.1:8000/index.html"
+    url      = "http://127.0.0.1:8000/"
+    contains = "version"
     deadline = "10s"
   }
 }

@@ -1,0 +1,68 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dropship/dropship/dropship/config"
+)
+
+// Each example loads as it is copied, and without a warning: only the oldest form of the oldest one has
+// some, and says so.
+func TestExamples(t *testing.T) {
+	for _, name := range []string{"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SWIFT_USER", "SWIFT_KEY"} {
+		t.Setenv(name, "value-of-"+name)
+	}
+	services := map[string][]string{
+		"2015":             {"legacy", "my-service"},
+		"consul-rolling":   {"shop", "search"},
+		"graphite-grafana": {"shop"},
+		"quickstart":       {"hello"},
+		"s3":               {"shop", "metrics-exporter"},
+		"swift":            {"wiki"},
+	}
+	warnings := map[string]map[string][]string{
+		"2015": {
+			"services/legacy.hcl:8": {"WARNING: Deprecated argument"},
+			"services/legacy.hcl:9": {"WARNING: Deprecated argument"},
+		},
+	}
+	entries, err := os.ReadDir("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			continue
+		}
+		found++
+		t.Run(entry.Name(), func(t *testing.T) {
+			path := copyFixture(t, filepath.Join("../../examples", entry.Name()))
+			got, diags := config.Load(filepath.Join(path, "dropship.hcl"), kinds())
+			if got == nil {
+				t.Fatalf("it does not load:\n%s", printed(diags))
+			}
+			want := make(map[string][]string)
+			for place, summaries := range warnings[entry.Name()] {
+				want[filepath.Join(path, place)] = summaries
+			}
+			if diff := cmp.Diff(want, reported(diags)); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+			var names []string
+			for _, s := range got.Services {
+				names = append(names, s.Name)
+			}
+			if diff := cmp.Diff(services[entry.Name()], names); diff != "" {
+				t.Errorf("services (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if got, want := found, len(services); got != want {
+		t.Errorf("there are %d examples, want %d", got, want)
+	}
+}
