@@ -46,6 +46,9 @@ func TestPersistStartsFromRelease(t *testing.T) {
 	write(t, filepath.Join(s.Destination(), "spool", "in", "x"), "y")
 	update(t, s, "two", "one", files{"data/db": "seed of 2", "spool/in/x": "of 2"})
 	wantContents(t, s.Destination(), files{"data/db": "seed", "spool/in/x": "y"})
+	if _, err := os.Lstat(filepath.Join(beside(s), "two", "own", "data")); !os.IsNotExist(err) {
+		t.Errorf("what release two brought itself still takes up room: %v", err)
+	}
 	o := s.Options()
 	o.Keep = 0
 	if err := install.New(o).Prune(); err != nil {

@@ -191,8 +191,11 @@ func beside(s *install.Site) string {
 func leftovers(t testing.TB, s *install.Site) []string {
 	t.Helper()
 	var found []string
-	err := filepath.WalkDir(beside(s), func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(beside(s), func(path string, e fs.DirEntry, err error) error {
 		base := filepath.Base(path)
+		if strings.HasPrefix(path, filepath.Join(beside(s), "persist")) && e.Type() == fs.ModeSymlink {
+			found = append(found, path) // prepares an adoption
+		}
 		if strings.HasPrefix(base, "stage-") || strings.HasPrefix(base, "trash-") || base == "switch.json" {
 			found = append(found, path)
 		}

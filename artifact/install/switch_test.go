@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dropship/dropship/artifact/archive"
 	"github.com/dropship/dropship/artifact/install"
@@ -85,6 +86,10 @@ func TestSwitchKeepsForeignTree(t *testing.T) {
 		hand, one := files{"made by": "hand"}, files{"version": "1"}
 		write(t, filepath.Join(s.Destination(), "made by"), "hand")
 		if err := os.Chmod(s.Destination(), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		later := time.Now().Add(time.Hour) // as an unpacked archive may have
+		if err := os.Chtimes(s.Destination(), later, later); err != nil {
 			t.Fatal(err)
 		}
 		wantCurrent(t, s, "")
@@ -219,6 +224,21 @@ func TestSwitchRefusesOtherKind(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	wantContents(t, o.Destination, files{"x": ""})
+}
+
+// Were this found out only after the new release is in place, the old one could not be kept.
+func TestSwitchFindsOldReleasesPlaceTaken(t *testing.T) {
+	each(t, func(t *testing.T, method string) {
+		s := install.Force(newSite(t), method)
+		update(t, s, "one", "", files{"version": "1"})
+		stage(t, s, "two", tarball(t, files{"version": "2"}))
+		write(t, filepath.Join(beside(s), "one", "tree", "x"), "by hand")
+		if err := s.Switch("two", "one"); err == nil || !strings.Contains(err.Error(), "is in the way") {
+			t.Errorf("got %v", err)
+		}
+		wantContents(t, s.Destination(), files{"version": "1"})
+		wantContents(t, filepath.Join(beside(s), "one", "tree"), files{"x": "by hand"})
+	})
 }
 
 func TestRenameCheckedReplacesNothing(t *testing.T) {
