@@ -70,6 +70,7 @@ func (c Chain) Finish(ctx context.Context, from int, ev Event, report Report) er
 type errTimeout struct{ limit time.Duration }
 
 func (e errTimeout) Error() string { return fmt.Sprintf("not done within its timeout of %s", e.limit) }
+
 func (errTimeout) Is(target error) bool {
 	return target == context.DeadlineExceeded
 }

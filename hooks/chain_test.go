@@ -8,8 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/dropship/dropship/hooks"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dropship/dropship/hooks"
 )
 
 // fake is a hook made of a function.

@@ -3,8 +3,9 @@ package hooks_test
 import (
 	"testing"
 
-	"github.com/dropship/dropship/hooks"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dropship/dropship/hooks"
 )
 
 func TestEnviron(t *testing.T) {

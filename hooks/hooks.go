@@ -56,7 +56,8 @@ type Hook interface {
 	// Run does it once, or retries as its documentation says, and returns nil only if it is done.
 	// It returns soon after ctx is done, leaving no goroutine and no process behind that it started;
 	// then errors.Is(err, context.Cause(ctx)) or errors.Is(err, ctx.Err()) holds.
-	// Errors say what was attempted, on what, and carry the cause; they show no credential.
+	// Errors say what was attempted, on what, and carry the cause; they show no credential. A chain makes a
+	// panic an error of the step.
 	Run(ctx context.Context, ev Event) error
 }
 

@@ -23,7 +23,7 @@ func ParseTemplate(text string) (*Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot parse template: %w", err)
 	}
-	if err := checkFields(t.Tree.Root); err != nil {
+	if err := checkFields(t.Root); err != nil {
 		return nil, fmt.Errorf("cannot parse template: %w", err)
 	}
 	p := &Template{t}

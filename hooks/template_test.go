@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dropship/dropship/hooks"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/dropship/dropship/hooks"
 )
 
 func TestTemplate(t *testing.T) {

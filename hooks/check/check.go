@@ -71,6 +71,7 @@ func (h *HTTP) ask(ctx context.Context) error {
 	if err != nil {
 		return answer.Cause(ctx, err)
 	}
+	defer resp.Body.Close()
 	a, err := answer.Read(resp, hide...)
 	switch {
 	case err != nil:

@@ -187,7 +187,7 @@ func TestTCPWaitsForTheApplication(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

@@ -11,11 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+
 	"github.com/dropship/dropship/dropship/secret"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/internal/attr"
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/gohcl"
 )
 
 // httpConfig is the inside of an http-check block. Nothing in it is a template.

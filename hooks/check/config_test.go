@@ -4,10 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/check"
 	"github.com/dropship/dropship/hooks/hookstest"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestKinds(t *testing.T) {

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dropship/dropship/hooks/internal/attr"
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/dropship/dropship/hooks/internal/attr"
 )
 
 // timing are the attributes that say when a check is made and when it is over.

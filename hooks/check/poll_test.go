@@ -36,7 +36,9 @@ func TestPoll(t *testing.T) {
 		{"never", 1, []error{errors.New("starting"), errDown}, 11, 10 * time.Second, "not healthy within 10s: last answer: 503 Service Unavailable"},
 		{"three in a row", 3, []error{nil, nil, errDown, nil, nil, nil}, 6, 5 * time.Second, ""},
 		{
-			"not often enough", 3, []error{errDown, errDown, errDown, errDown, errDown, errDown, errDown, errDown, errDown, nil}, 11, 10 * time.Second,
+			"not often enough", 3,
+			[]error{errDown, errDown, errDown, errDown, errDown, errDown, errDown, errDown, errDown, nil},
+			11, 10 * time.Second,
 			"not healthy within 10s: healthy only 2 times in a row, and not 3; answer before that: 503 Service Unavailable",
 		},
 	}

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dropship/dropship/hooks"
-	"github.com/dropship/dropship/hooks/consul"
-	"github.com/dropship/dropship/hooks/hookstest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/hooks/consul"
+	"github.com/dropship/dropship/hooks/hookstest"
 )
 
 // connect makes clients as the daemon does, except that they keep no connections: the suite counts

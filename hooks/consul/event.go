@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dropship/dropship/hooks"
-	"github.com/dropship/dropship/hooks/internal/attr"
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
+
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/hooks/internal/attr"
 )
 
 // eventConfig is the inside of a consul-event block.

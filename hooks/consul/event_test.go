@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/consul/api"
+
 	"github.com/dropship/dropship/hooks/consul"
 	"github.com/dropship/dropship/hooks/hookstest"
 	"github.com/dropship/dropship/test/servers"
-	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/consul/api"
 )
 
 // The tool of old built the consul-event hook without what its block said: events had no name, no

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/consul/api"
+
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/consul"
 	"github.com/dropship/dropship/hooks/hookstest"
 	"github.com/dropship/dropship/test/servers"
-	"github.com/hashicorp/consul/api"
 )
 
 func inPhase(phase hooks.Phase) hooks.Event {

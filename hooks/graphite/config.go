@@ -9,13 +9,14 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/dropship/dropship/dropship/secret"
-	"github.com/dropship/dropship/hooks"
-	"github.com/dropship/dropship/hooks/internal/attr"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/dropship/dropship/dropship/secret"
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/hooks/internal/attr"
 )
 
 // config is the inside of a graphite-event block.
@@ -145,7 +146,7 @@ func decodeTags(attribute *hcl.Attribute, ectx *hcl.EvalContext) (tags, hcl.Diag
 		return tags{templates: []*hooks.Template{t}, split: true}, diags
 	}
 	list, err := convert.Convert(v, cty.List(cty.String))
-	if err != nil || !(v.Type().IsTupleType() || v.Type().IsListType()) {
+	if err != nil || !v.Type().IsTupleType() && !v.Type().IsListType() {
 		return tags{}, invalid
 	}
 	var all tags

@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/graphite"
 	"github.com/dropship/dropship/hooks/hookstest"
-	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/hcl/v2"
 )
 
 func TestKind(t *testing.T) {

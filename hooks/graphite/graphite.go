@@ -159,6 +159,7 @@ func (h *Hook) postOnce(ctx context.Context, body []byte) (answer.Answer, error)
 	if err != nil {
 		return answer.Answer{}, answer.Cause(ctx, err)
 	}
+	defer resp.Body.Close()
 	a, err := answer.Read(resp)
 	if err != nil {
 		return answer.Answer{}, err

@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/graphite"
 	"github.com/dropship/dropship/hooks/hookstest"
-	"github.com/google/go-cmp/cmp"
 )
 
 const attributes = `

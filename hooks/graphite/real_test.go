@@ -7,10 +7,11 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/dropship/dropship/hooks/hookstest"
-	"github.com/dropship/dropship/test/servers"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/dropship/dropship/hooks/hookstest"
+	"github.com/dropship/dropship/test/servers"
 )
 
 // The tool of old wrote what it had rendered over its own template: from the second update on every

@@ -3,12 +3,13 @@ package hookstest
 import (
 	"testing"
 
-	"github.com/dropship/dropship/hooks"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/dropship/dropship/hooks"
 )
 
 // Decode makes a hook of kind from source, the inside of its block, in a file called test.hcl. There are

@@ -9,13 +9,14 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/dropship/dropship/dropship/secret"
-	"github.com/dropship/dropship/hooks"
-	"github.com/dropship/dropship/hooks/internal/attr"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/dropship/dropship/dropship/secret"
+	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/hooks/internal/attr"
 )
 
 // config is the inside of a script block. No attribute is a template: a script has the update's data in
@@ -99,7 +100,7 @@ func decodeCommand(expr hcl.Expression, ectx *hcl.EvalContext) (command, hcl.Dia
 		return command{shell: text}, nil
 	}
 	list, err := convert.Convert(v, cty.List(cty.String))
-	if err != nil || !(v.Type().IsTupleType() || v.Type().IsListType()) {
+	if err != nil || !v.Type().IsTupleType() && !v.Type().IsListType() {
 		return wrong("Invalid command", fmt.Sprintf("The command must be a string for the shell, or a list of strings that no shell sees, not %s.", v.Type().FriendlyName()))
 	}
 	var argv []string

@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/hookstest"
 	"github.com/dropship/dropship/hooks/script"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestKind(t *testing.T) {

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/hookstest"
 	"github.com/dropship/dropship/hooks/script"
-	"github.com/google/go-cmp/cmp"
 )
 
 // records is a slog.Handler that keeps what is logged, as maps.

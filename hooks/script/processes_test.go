@@ -99,7 +99,8 @@ func TestCancelGivesChildrenTheGrace(t *testing.T) {
 	dir := t.TempDir()
 	pidFile, cleaned := filepath.Join(dir, "pid"), filepath.Join(dir, "cleaned")
 	h := newHook(t, command(fmt.Sprintf(
-		"bash -c 'trap \"sleep 0.3; echo yes > %s; exit\" TERM; echo $$ > %s; while :; do sleep 0.05; done' & wait", cleaned, pidFile)))
+		"bash -c 'trap \"sleep 0.3; echo yes > %s; exit\" TERM; echo $$ > %s; while :; do sleep 0.05; done' & wait", cleaned, pidFile,
+	)))
 	ctx, _ := cancelOnce(t, pidFile)
 	if err := h.Run(ctx, hooks.Event{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)

@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/hookstest"
 	"github.com/dropship/dropship/hooks/script"
-	"github.com/google/go-cmp/cmp"
 )
 
 var discard = slog.New(slog.DiscardHandler)

@@ -20,7 +20,7 @@ const (
 	maxShown = 200
 )
 
-// An Answer is one response, read and closed.
+// An Answer is one response, read.
 type Answer struct {
 	Code   int
 	Status string // "503 Service Unavailable"
@@ -28,10 +28,9 @@ type Answer struct {
 	hide   []string
 }
 
-// Read reads the beginning of resp's body and closes it. What is shown of it later has nothing in it of
+// Read reads the beginning of resp's body, which the caller closes. What is shown of it later has nothing in it of
 // hide, neither as it is nor as it travels in a URL or in a basic authentication.
 func Read(resp *http.Response, hide ...string) (Answer, error) {
-	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
 		return Answer{}, fmt.Errorf("cannot read the answer (%s): %w", resp.Status, err)

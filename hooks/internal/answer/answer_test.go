@@ -20,7 +20,7 @@ func response(t *testing.T, body string) *http.Response {
 	}
 	req.SetBasicAuth("user", "basic+password")
 	return &http.Response{
-		StatusCode: 503, Status: "503 Service Unavailable", Request: req, Body: io.NopCloser(strings.NewReader(body)),
+		StatusCode: http.StatusServiceUnavailable, Status: "503 Service Unavailable", Request: req, Body: io.NopCloser(strings.NewReader(body)),
 	}
 }
 

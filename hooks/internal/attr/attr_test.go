@@ -4,8 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dropship/dropship/hooks/internal/attr"
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/dropship/dropship/hooks/internal/attr"
 )
 
 func at(file string, line, from, to int) hcl.Range {
