@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,12 +75,7 @@ func (s *sandbox) unpack(ctx context.Context, r io.Reader, o archive.Options) (a
 // around lists everything but the stage.
 func (s *sandbox) around(tb testing.TB) map[string]string {
 	tb.Helper()
-	all := listing(tb, s.base)
-	for name := range all {
-		if name == "site/stage" || strings.HasPrefix(name, "site/stage/") {
-			delete(all, name)
-		}
-	}
+	all := listing(tb, s.base, s.stage)
 	delete(all, "site") // its mtime changes with the stage
 	return all
 }
@@ -124,13 +120,19 @@ func (s *sandbox) clear(tb testing.TB) {
 	}
 }
 
-// listing says of everything below dir what it is: mode, mtime, links, content.
-func listing(tb testing.TB, dir string) map[string]string {
+// listing says of everything below dir, but not of what is except, what it is: mode, mtime, links, content.
+func listing(tb testing.TB, dir string, except ...string) map[string]string {
 	tb.Helper()
 	list := map[string]string{}
-	err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if slices.Contains(except, name) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
 		}
 		var st unix.Stat_t
 		if err := unix.Lstat(name, &st); err != nil {
