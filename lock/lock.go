@@ -65,7 +65,7 @@ type Lease interface {
 	// It is not closed by Release.
 	Lost() <-chan struct{}
 	// Check asks the store, now and consistently, whether the slot is still held: nil if so, ErrLost if
-	// not, another error if the store cannot say. It is the fence right before the switch.
+	// not (also after Release), another error if the store cannot say. It is the fence right before the switch.
 	Check(ctx context.Context) error
 	// Release gives the slot back. It may be called again, and after a loss. An error means that the slot
 	// comes free only when it expires in the store.
@@ -80,6 +80,9 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
+	if len(e.Ahead) == 0 {
+		return fmt.Sprintf("no slot of %s came free: %v", e.Group, e.Cause)
+	}
 	names := make([]string, len(e.Ahead))
 	for i, h := range e.Ahead {
 		names[i] = h.String()

@@ -38,7 +38,7 @@ func (c Connection) dial() (*api.Client, *http.Transport, error) {
 	config, transport := c.config()
 	client, err := api.NewClient(config)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a Consul client for %s: %w", where(config), err)
+		return nil, nil, fmt.Errorf("cannot make a Consul client for %s: %w", config.Address, err)
 	}
 	return client, transport, nil
 }
@@ -58,6 +58,7 @@ func (c Connection) config() (*api.Config, *http.Transport) {
 	if c.Address != "" {
 		config.Address = c.Address
 	}
+	takeCredentials(config)
 	if c.Token != "" {
 		config.Token = c.Token.Reveal()
 	}
@@ -103,15 +104,23 @@ func (c Connection) override(o Connection) Connection {
 	return c
 }
 
-// where returns the address that a client talks to, without the credentials that CONSUL_HTTP_ADDR may carry.
-func where(config *api.Config) string {
-	address := config.Address
-	if i := strings.LastIndex(address, "@"); i >= 0 {
-		scheme, _, found := strings.Cut(address, "://")
-		address = address[i+1:]
-		if found {
-			address = scheme + "://" + address
-		}
+// takeCredentials moves a user and password that stand in the address, as CONSUL_HTTP_ADDR may have them, to
+// where they are sent from and not printed: Consul's client takes them for a part of the host's name.
+func takeCredentials(config *api.Config) {
+	scheme, rest, found := strings.Cut(config.Address, "://")
+	if !found {
+		scheme, rest = "", config.Address
 	}
-	return address
+	i := strings.LastIndex(rest, "@")
+	if i < 0 || scheme == "unix" {
+		return
+	}
+	user, password, _ := strings.Cut(rest[:i], ":")
+	if config.HttpAuth == nil {
+		config.HttpAuth = &api.HttpBasicAuth{Username: user, Password: password}
+	}
+	config.Address = rest[i+1:]
+	if found {
+		config.Address = scheme + "://" + config.Address
+	}
 }

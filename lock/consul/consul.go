@@ -19,7 +19,7 @@ var _ lock.Locker = (*Locker)(nil)
 // String returns the address and the prefix: "consul://127.0.0.1:8500/dropship/slots".
 func (l *Locker) String() string {
 	config, _ := l.connection.config()
-	return "consul://" + bare(where(config)) + "/" + l.prefix
+	return "consul://" + bare(config.Address) + "/" + l.prefix
 }
 
 // Acquire implements lock.Locker. Every call has a client of its own, so that it sees certificates and
@@ -44,7 +44,7 @@ func (l *Locker) Acquire(ctx context.Context, req lock.Request) (lock.Lease, err
 	if err != nil {
 		// The context has often ended, and the place must not stand in others' way until it expires. If
 		// this fails as well, it expires; the first error is the one to tell.
-		_ = p.leave(context.WithoutCancel(ctx))
+		_ = p.leave(context.WithoutCancel(ctx), leaveTimeout)
 		s.close()
 		return nil, err
 	}

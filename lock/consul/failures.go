@@ -14,8 +14,15 @@ import (
 	"github.com/dropship/dropship/dropship/secret"
 )
 
-// errRefused means that Consul understood and said no: asking again changes nothing.
+// errRefused is what every refusal is.
 var errRefused = errors.New("refused")
+
+// A refusal means that Consul understood and said no: asking again changes nothing.
+type refusal struct{ error }
+
+func (refusal) Is(target error) bool { return target == errRefused }
+
+func (r refusal) Unwrap() error { return r.error }
 
 // failures turns what the client returns into errors that say what was attempted, on what, and what to do.
 type failures struct {
@@ -43,15 +50,15 @@ func (f failures) failed(ctx context.Context, doing string, err error) error {
 	case status.Code == http.StatusForbidden:
 		return f.denied(err)
 	case status.Code >= 400 && status.Code < 500 && status.Code != http.StatusTooManyRequests:
-		return errors.Join(err, errRefused)
+		return refusal{err}
 	}
 	return err
 }
 
 // denied adds what the token must be allowed.
 func (f failures) denied(err error) error {
-	return fmt.Errorf("%w: permission denied: the token needs key write on %s/ (key_prefix %q) and session write on this node (session_prefix \"\") (%w)",
-		err, f.prefix, f.prefix+"/", errRefused)
+	return refusal{fmt.Errorf("%w: permission denied: the token needs key write on %s/ (key_prefix %q) and session write on this node (session_prefix \"\")",
+		err, f.prefix, f.prefix+"/")}
 }
 
 // refused describes a transaction that was rolled back. Consul answers alike to a token without rights and
@@ -61,8 +68,8 @@ func (f failures) refused(key string, errs api.TxnErrors) error {
 	for _, e := range errs {
 		what = append(what, f.scrub(e.What))
 	}
-	return fmt.Errorf("cannot write %s at %s: %s (%w: the session or its key is gone, or the token lacks key write on %s/)",
-		key, f.where, strings.Join(what, "; "), errRefused, f.prefix)
+	return refusal{fmt.Errorf("cannot write %s at %s: %s (either the session or its key is gone, or the token lacks key write on %s/)",
+		key, f.where, strings.Join(what, "; "), f.prefix)}
 }
 
 // sessionRefused explains the one limit of Consul that a valid ttl can still violate.

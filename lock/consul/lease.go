@@ -54,7 +54,7 @@ func (l *lease) Release(ctx context.Context) error {
 		return nil
 	}
 	l.released = true
-	err := l.place.leave(ctx)
+	err := l.place.leave(ctx, releaseTimeout)
 	l.place.store.close()
 	l.gone = err == nil
 	return err

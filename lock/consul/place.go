@@ -12,7 +12,9 @@ import (
 )
 
 const (
-	// releaseTimeout bounds the one request that gives a place or a slot back.
+	// leaveTimeout and releaseTimeout bound the one request that gives a place or a slot back. The first is
+	// short because an agent that is told to stop waits for it.
+	leaveTimeout   = 2 * time.Second
 	releaseTimeout = 5 * time.Second
 	// Errors while in line are met with a pause that doubles between these two.
 	firstPause = 50 * time.Millisecond
@@ -130,9 +132,9 @@ func (p *place) lostPlace() error {
 }
 
 // leave gives the place, or the slot, back: destroying the session deletes its key.
-func (p *place) leave(ctx context.Context) error {
+func (p *place) leave(ctx context.Context, timeout time.Duration) error {
 	p.rest()
-	return p.store.destroySession(ctx, p.id, releaseTimeout)
+	return p.store.destroySession(ctx, p.id, timeout)
 }
 
 // persist repeats try until it succeeds, is refused, or ctx ends: the place in line is worth more than one

@@ -3,6 +3,7 @@ package consul_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,11 +38,11 @@ func TestMain(m *testing.M) {
 func hold(address, block string) error {
 	file, diags := hclsyntax.ParseConfig([]byte(block), "lock.hcl", hcl.InitialPos)
 	if diags.HasErrors() {
-		return fmt.Errorf("%s", diags)
+		return errors.New(diags.Error())
 	}
 	l, diags := consul.New(consul.Connection{Address: address}, file.Body, nil)
 	if diags.HasErrors() {
-		return fmt.Errorf("%s", diags)
+		return errors.New(diags.Error())
 	}
 	req := request("child")
 	req.Holder.PID = os.Getpid()

@@ -145,17 +145,3 @@ func TestDisagreement(t *testing.T) {
 		}
 	}
 }
-
-func TestAddressInErrorsShowsNoCredential(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]string{
-		"127.0.0.1:8500":                     "127.0.0.1:8500",
-		"https://joe:pw@consul.example:8501": "https://consul.example:8501",
-		"joe:pw@consul.example:8501":         "consul.example:8501",
-		"unix:///run/consul.sock":            "unix:///run/consul.sock",
-	} {
-		if got := where(&api.Config{Address: address}); got != want {
-			t.Errorf("%s: got %s, want %s", address, got, want)
-		}
-	}
-}

@@ -68,7 +68,8 @@ func (n *session) loseTo(reason error) {
 // What is counted is when a renewal was sent, so an answer that comes late, or a process that was stopped
 // meanwhile, does not bring a lost session back: the time is looked at before anything else.
 func (n *session) keep() {
-	reason := errors.New("the process was held up")
+	heldUp := errors.New("the process was held up")
+	reason := heldUp
 	pause := n.ttl / 3
 	for {
 		if !sleep(n.background, min(pause, n.left())) {
@@ -85,6 +86,7 @@ func (n *session) keep() {
 			return
 		case err == nil:
 			n.renewed.Store(int64(sent))
+			reason = heldUp
 			pause = n.ttl/3 - (uptime() - sent)
 		case errors.Is(err, errNoSession):
 			n.loseTo(err)

@@ -26,7 +26,7 @@ const (
 )
 
 // errNoSession means that Consul knows the session no more.
-var errNoSession = errors.New("Consul has ended the session")
+var errNoSession = errors.New("the session has ended in Consul")
 
 // A store is Consul as one contender uses it: a session, a key, and the folder of the group.
 type store struct {
@@ -49,7 +49,7 @@ func newStore(c Connection, prefix, group string) (*store, error) {
 	return &store{
 		client:    client,
 		transport: transport,
-		failures:  failures{where: where(config), prefix: prefix, credentials: credentials},
+		failures:  failures{where: config.Address, prefix: prefix, credentials: credentials},
 		folder:    prefix + "/" + group + "/",
 	}, nil
 }

@@ -199,3 +199,17 @@ func (p *proxy) count(kind string) int {
 	defer p.mu.Unlock()
 	return p.counts[kind]
 }
+
+// requests returns how many requests there were, and how many renewals, which depend on time and not on the line.
+func (p *proxy) requests() (requests, renewals int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for kind, n := range p.counts {
+		if kind == "session/renew" {
+			renewals += n
+		} else {
+			requests += n
+		}
+	}
+	return requests, renewals
+}

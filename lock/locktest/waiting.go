@@ -81,7 +81,7 @@ func testDeadlineWhileWaiting(t *testing.T, s Suite) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err := wait(ctx, t, s.New(t), request(g, 1, "web-02")).end(t)
-	if busy(t, err); !errors.Is(err, context.DeadlineExceeded) {
+	if b := busy(t, err); !errors.Is(b, context.DeadlineExceeded) {
 		t.Errorf("got %v, want context.DeadlineExceeded in it", err)
 	}
 }
