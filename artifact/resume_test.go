@@ -164,6 +164,30 @@ func TestResumingReader(t *testing.T) {
 	}
 }
 
+// A fleet that was cut at one moment must not come back at one moment.
+func TestResumingReaderJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{content: text(), script: []answer{{bytes: 1, end: errCut}}}
+		delays := map[time.Duration]bool{}
+		r := artifact.NewResumingReader(t.Context(), src, artifact.Info{Revision: "1", Size: 1024}, artifact.ResumeOptions{
+			BaseDelay: time.Second, MaxDelay: time.Minute,
+			OnResume: func(r artifact.Resume) { delays[r.Delay] = true },
+		})
+		defer r.Close()
+		if _, err := io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+		if len(delays) < 1000 {
+			t.Errorf("1023 delays have %d values, want nearly as many", len(delays))
+		}
+		for d := range delays {
+			if d < time.Second/2 || d > time.Second {
+				t.Errorf("got the delay %s, want half of 1s to all of it", d)
+			}
+		}
+	})
+}
+
 func upTo(n int64) []int64 {
 	var s []int64
 	for i := range n {

@@ -149,6 +149,30 @@ func TestRevisionHasTheVersion(t *testing.T) {
 	}
 }
 
+// A download that the server refuses at once costs no bytes; one that we refuse has begun.
+func TestDownloadIsPinned(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, servers.Get(t).S3)
+	s.put(t, "a.tar.gz", noise(1000, 1))
+	proxy := artifacttest.StartProxy(t, s.Endpoint)
+	src := s.source(t, "a.tar.gz", proxy.URL)
+	info, err := src.Stat(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy.Forget()
+	if err := verify(t, src, info, nil); err != nil {
+		t.Fatal(err)
+	}
+	requests := proxy.Requests()
+	if len(requests) != 1 {
+		t.Fatalf("a download made %d requests", len(requests))
+	}
+	if got, want := requests[0].Header.Get("If-Match"), `"`+info.MD5+`"`; got != want {
+		t.Errorf("got If-Match %s, want %s", got, want)
+	}
+}
+
 // Who calls a Source retries; if the SDK did too, the attempts would multiply.
 func TestNoRetries(t *testing.T) {
 	t.Parallel()

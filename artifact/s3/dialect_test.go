@@ -75,6 +75,20 @@ func TestETagThatIsNoMD5(t *testing.T) {
 	}
 }
 
+// A server that answers a part number with the whole object knows nothing of parts, whatever it counts.
+func TestPartsThatDoNotAddUp(t *testing.T) {
+	t.Parallel()
+	src := stub(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"`+md5OfNothing+`-2"`)
+		w.Header().Set("X-Amz-Mp-Parts-Count", "2")
+		w.Header().Set("Content-Length", "10")
+	})
+	sums, err := src.Checksums(t.Context(), artifact.Info{Revision: `"` + md5OfNothing + `-2"`, Size: 10})
+	if err != nil || len(sums) != 0 {
+		t.Errorf("got the checksums %v and error %v, want none of both", sums, err)
+	}
+}
+
 func TestServersThatIgnoreWhatWasAsked(t *testing.T) {
 	t.Parallel()
 	src := stub(t, func(w http.ResponseWriter, r *http.Request) {
