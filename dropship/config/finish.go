@@ -24,6 +24,9 @@ func (l *loader) finish() *Diagnostics {
 	all = sorted(all, l.files)
 	for _, diag := range all {
 		explainCall(diag)
+		if src := sources[subject(diag).Filename]; src != nil && diag.Summary == unsupportedArgument && !strings.Contains(diag.Detail, suggestion) {
+			diag.Detail += misplaced(string(diag.Subject.SliceBytes(src.text)))
+		}
 		diag.Summary, diag.Detail = hide.Replace(diag.Summary), hide.Replace(diag.Detail)
 		// From these a printer would show the values of variables.
 		diag.Expression, diag.EvalContext, diag.Extra = nil, nil, nil
@@ -32,6 +35,14 @@ func (l *loader) finish() *Diagnostics {
 		return a.Subject != nil && b.Subject != nil && *a.Subject == *b.Subject && a.Summary == b.Summary && a.Detail == b.Detail
 	})
 	return &Diagnostics{all: all, sources: sources}
+}
+
+// subject returns where diag is, or nowhere.
+func subject(diag *hcl.Diagnostic) hcl.Range {
+	if diag.Subject == nil {
+		return hcl.Range{}
+	}
+	return *diag.Subject
 }
 
 // follows reports whether diag only follows from another mistake: a value that could not be evaluated is

@@ -53,6 +53,35 @@ PATH:8:3: error: Unsupported argument
 	}
 }
 
+func TestPrintSaysWhatWasMeant(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ text, want string }{
+		"a variable that holds a credential": {
+			"repo \"s3\" {\n  secret = env(\"DROPSHIP_TEST_NEVER_SET\")\n}\n",
+			"   2 |   secret = env(\"DROPSHIP_TEST_NEVER_SET\")\n     |            ^^^^\n" +
+				"  Environment variable DROPSHIP_TEST_NEVER_SET is not set",
+		},
+		"an attribute of another block":  {"service \"a\" {\n  destination = \"/srv/a\"\n}\n", "It belongs into an artifact block."},
+		"a misspelt attribute of a hook": {"service \"a\" {\n  before \"script\" {\n    onerror = \"abort\"\n  }\n}\n", `Did you mean "onError"?`},
+		"a misspelt kind":                {"lock \"cnsul\" {\n}\n", `Did you mean "consul"?`},
+		"a misspelt block":               {"servcie \"a\" {\n}\n", `Did you mean "service"?`},
+		"an extension for a type":        {"service \"a\" {\n  artifact \"s3\" {\n    type = \"tgz\"\n  }\n}\n", `Did you mean "tar.gz"?`},
+		"a number for a duration":        {"service \"a\" {\n  checkInterval = 10\n}\n", `checkInterval = "10s"`},
+		"several arguments in a line":    {"repo \"file\" { root = \"/srv\" type = \"file\" }\n", "each goes on a line of its own"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "web.hcl")
+			write(t, path, test.text, 0o640)
+			_, diags := config.Load(path, kinds())
+			if got := printed(diags); !strings.Contains(got, test.want) {
+				t.Errorf("printed:\n%s\nwant in it:\n%s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestPrintLetsNothingActOnTheTerminal(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "web.hcl")

@@ -38,6 +38,10 @@ var leaks = map[string]string{
 	"repo type":          "repo \"x\" {\n  type = env(\"DROPSHIP_TEST_PLANTED\")\n}\n",
 	"choice": "service \"a\" {\n  before \"script\" {\n    command = \"true\"\n    onError = env(\"DROPSHIP_TEST_PLANTED\")\n  }\n" +
 		"}\n",
+	"beside a call":     "repo \"s3\" {\n  secret = env(\"DROPSHIP_TEST_PLANTED\") token = \"" + planted + "\"\n}\n",
+	"default of a call": "repo \"s3\" {\n  secret = env(nope, \"" + planted + "\")\n}\n",
+	"comment of a call": "repo \"s3\" {\n  secret = env(\"DROPSHIP_TEST_NEVER_SET\") # " + planted + "\n}\n",
+	"behind a call":     "repo \"s3\" {\n  name = \"x\n  secret = env(\"A\") token = \"" + planted + "\"\n}\n",
 	"literal elsewhere": "repo \"s3\" {\n  secret = \"" + planted + "\"\n}\nservice \"a\" {\n  checkInterval = env(\"DROPSHIP_TEST_PLANTED\")\n}\n",
 	"size":              "service \"a\" {\n  artifact \"s3\" {\n    maxSize = env(\"DROPSHIP_TEST_PLANTED\")\n  }\n}\n",
 	"artifact type":     "service \"a\" {\n  artifact \"s3\" {\n    type = env(\"DROPSHIP_TEST_PLANTED\")\n  }\n}\n",

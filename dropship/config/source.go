@@ -14,13 +14,14 @@ import (
 // A source is the text of one file, and which of it must not be printed.
 type source struct {
 	text    []byte
-	hidden  []hcl.Range // values of attributes that hold credentials
-	secrets []string    // the literals among them
-	literal *hcl.Range  // the name of the first attribute with such a literal
+	hidden  []hcl.Range  // values of attributes that hold credentials
+	shown   map[int]bool // lines where such a value is taken from elsewhere
+	secrets []string     // the literals among them
+	literal *hcl.Range   // the name of the first attribute with such a literal
 }
 
 func newSource(path string, text []byte) *source {
-	src := &source{text: text}
+	src := &source{text: text, shown: make(map[int]bool)}
 	tokens, _ := hclsyntax.LexConfig(text, path, hcl.InitialPos)
 	for i := 0; i+1 < len(tokens); i++ {
 		name := tokens[i]
@@ -32,10 +33,38 @@ func newSource(path string, text []byte) *source {
 			value++
 		}
 		if value+1 < len(tokens) && (tokens[value].Type == hclsyntax.TokenEqual || tokens[value].Type == hclsyntax.TokenColon) {
+			if newLine(tokens[:i]) && elsewhere(tokens[value+1:]) {
+				src.shown[name.Range.Start.Line] = true
+				continue
+			}
 			src.hide(name, tokens[value+1:])
 		}
 	}
 	return src
+}
+
+// newLine reports whether what follows tokens is the first on its line.
+func newLine(tokens hclsyntax.Tokens) bool {
+	return len(tokens) == 0 || bytes.HasSuffix(tokens[len(tokens)-1].Bytes, []byte("\n"))
+}
+
+// elsewhere reports whether a value is env("NAME") or file("path") and nothing more, which tells nobody the
+// credential, and tells much to whoever has not set NAME.
+func elsewhere(tokens hclsyntax.Tokens) bool {
+	call := []hclsyntax.TokenType{
+		hclsyntax.TokenIdent, hclsyntax.TokenOParen,
+		hclsyntax.TokenOQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenCQuote,
+		hclsyntax.TokenCParen, hclsyntax.TokenNewline,
+	}
+	if len(tokens) < len(call) {
+		return false
+	}
+	for i, want := range call {
+		if tokens[i].Type != want {
+			return false
+		}
+	}
+	return true
 }
 
 // hide hides the expression that tokens begin with: to the end of its line, or of the last line that a
@@ -116,6 +145,9 @@ func (s *source) line(number int) (string, int) {
 		}
 		faithful = min(faithful, max(h.Start.Byte-start, 0))
 		line = line[:faithful] + redacted
+	}
+	if s.shown[number] {
+		return line, faithful
 	}
 	for _, pattern := range linePatterns {
 		if m := pattern.FindStringSubmatchIndex(line[:min(faithful, len(line))]); m != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
 )
 
 // similar returns the one of names that was most likely meant by name, or nothing.
@@ -61,6 +62,27 @@ func (l *loader) fromKind(f *file, diags hcl.Diagnostics, taken ...string) {
 		}
 	}
 	l.diags = append(l.diags, diags...)
+}
+
+// misplaced returns a sentence that says which block an argument of that name belongs into, or nothing.
+func misplaced(name string) string {
+	for _, block := range []struct {
+		words  string
+		fields any
+	}{
+		{"a service block", serviceBlock{}},
+		{"an artifact block", artifactBlock{}},
+		{"a before or an after block", hookBlock{}},
+		{"no block: write it outside of all", rootBlock{}},
+	} {
+		schema, _ := gohcl.ImpliedBodySchema(block.fields)
+		for _, attr := range schema.Attributes {
+			if attr.Name == name {
+				return fmt.Sprintf(" It belongs into %s.", block.words)
+			}
+		}
+	}
+	return ""
 }
 
 // In the syntax of HCL 1, which the first version of Dropship read, these were no mistakes.
