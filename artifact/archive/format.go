@@ -70,7 +70,7 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("cannot use %q as an artifact's type: it is one of %s", name, strings.Join(names, ", "))
 }
 
-// FormatOf returns the format that path's extension tells (".tgz", ".tar.gz", ".zip" …, in any case),
+// FormatOf returns the format that name's extension tells (".tgz", ".tar.gz", ".zip" …, in any case),
 // or false where it tells none. A Java archive (".jar", ".war", ".ear") is a File: it is run as it is.
 func FormatOf(name string) (Format, bool) {
 	base := strings.ToLower(path.Base(name))
