@@ -40,9 +40,10 @@ test: test-servers ## run all tests (or PACKAGES=...) with the race detector aga
 	@trap '$(SERVERS) down' EXIT; $(SERVERS) versions && \
 	DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m $(PACKAGES)
 
-# From nothing, one build downloads while the other compiles.
-test-servers: ## start Consul, S3, Swift and Graphite on loopback
-	@$(MAKE) --no-print-directory -j3 packages tools
+# The packages come first: with gcc the tools are compiled as the tests will be. From nothing, one of the two builds
+# downloads while the other compiles.
+test-servers: packages ## start Consul, S3, Swift and Graphite on loopback
+	@$(MAKE) --no-print-directory -j2 tools
 	@$(SERVERS) -consul $(CONSUL) -versitygw $(VERSITYGW) up
 
 test-servers-down: ## end what test-servers started

@@ -44,7 +44,7 @@ install() {
   apt-get -qq update &&
     apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"
 }
-if ! output=$(install 2>&1); then
+if ! output=$(install 2>&1 </dev/null); then
   echo "$output" >&2
   exit 1
 fi
