@@ -23,7 +23,7 @@ func FakeReleaseOf(s *Site, id string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer d.close()
 	all, err := d.records()
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (s *Site) create() (*directory, error) {
 	return s.open()
 }
 
-func (d *directory) Close() error { return d.root.Close() }
+func (d *directory) close() { d.root.Close() }
 
 func (d *directory) path(elem ...string) string {
 	return filepath.Join(append([]string{d.folder}, elem...)...)

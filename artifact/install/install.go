@@ -88,7 +88,7 @@ func (s *Site) Current() (Release, bool, error) {
 	if err != nil {
 		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
 	}
-	defer d.Close()
+	defer d.close()
 	all, err := d.records()
 	if err != nil {
 		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
@@ -115,7 +115,7 @@ func (s *Site) Releases() ([]Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, err)
 	}
-	defer d.Close()
+	defer d.close()
 	whole, _, err := d.whole()
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, err)

@@ -334,7 +334,8 @@ func TestFailedSwitchChangesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := s.Switch("one", "hand"); !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "cannot persist data") {
+			err := s.Switch("one", "hand")
+			if !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "cannot persist data") {
 				t.Errorf("got %v, want EBUSY", err)
 			}
 			wantContents(t, s.Destination(), app)

@@ -15,7 +15,7 @@ func (s *Site) Prune() error {
 		return nil
 	}
 	if err == nil {
-		defer d.Close()
+		defer d.close()
 		err = d.prune(max(s.o.Keep, 0))
 	}
 	if err != nil {

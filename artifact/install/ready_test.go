@@ -63,21 +63,31 @@ func TestReady(t *testing.T) {
 		{"directory", "app", false, func(t *testing.T, dir string) { mkdir(t, dir+"/app", 0o755) }, ""},
 		{"file", "app", true, func(t *testing.T, dir string) { write(t, dir+"/app", "") }, ""},
 		{"root", "/", false, nil, "install into a directory below it"},
-		{"file over directory", "app", true, func(t *testing.T, dir string) { mkdir(t, dir+"/app", 0o755) },
-			"a plain file never replaces an existing directory"},
-		{"archive over file", "app", false, func(t *testing.T, dir string) { write(t, dir+"/app", "") },
-			`set type = "file"`},
-		{"symbolic link", "app", false, func(t *testing.T, dir string) { symlink(t, "real", dir+"/app") },
-			"name the directory or file it leads to"},
+		{
+			"file over directory", "app", true, func(t *testing.T, dir string) { mkdir(t, dir+"/app", 0o755) },
+			"a plain file never replaces an existing directory",
+		},
+		{
+			"archive over file", "app", false, func(t *testing.T, dir string) { write(t, dir+"/app", "") },
+			`set type = "file"`,
+		},
+		{
+			"symbolic link", "app", false, func(t *testing.T, dir string) { symlink(t, "real", dir+"/app") },
+			"name the directory or file it leads to",
+		},
 		{"fifo", "app", false, func(t *testing.T, dir string) {
 			if err := unix.Mkfifo(dir+"/app", 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, "neither a directory nor a file"},
-		{"parent is a file", "srv/app", false, func(t *testing.T, dir string) { write(t, dir+"/srv", "") },
-			"srv is not a directory"},
-		{"parent is a dangling link", "srv/app", false, func(t *testing.T, dir string) { symlink(t, "gone", dir+"/srv") },
-			"leads nowhere"},
+		{
+			"parent is a file", "srv/app", false, func(t *testing.T, dir string) { write(t, dir+"/srv", "") },
+			"srv is not a directory",
+		},
+		{
+			"parent is a dangling link", "srv/app", false, func(t *testing.T, dir string) { symlink(t, "gone", dir+"/srv") },
+			"leads nowhere",
+		},
 		{"folder is a link", "app", false, func(t *testing.T, dir string) {
 			mkdir(t, dir+"/elsewhere", 0o700)
 			symlink(t, "elsewhere", dir+"/.app.dropship")

@@ -21,7 +21,7 @@ func (s *Site) Recover() error {
 		return nil
 	}
 	if err == nil {
-		defer d.Close()
+		defer d.close()
 		err = errors.Join(d.settle(), d.sweep())
 	}
 	if err != nil {

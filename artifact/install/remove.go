@@ -14,7 +14,7 @@ func (s *Site) Remove(id string) error {
 		return nil
 	}
 	if err == nil {
-		defer d.Close()
+		defer d.close()
 		err = d.remove(id)
 	}
 	if err != nil {

@@ -47,7 +47,7 @@ func (s *Site) stage(id string) (*Stage, error) {
 	}
 	folder, err := d.newStage(id)
 	if err != nil {
-		d.Close()
+		d.close()
 		return nil, err
 	}
 	return &Stage{site: s, id: id, dir: d, folder: folder}, nil
@@ -166,5 +166,5 @@ func (st *Stage) discard() error {
 
 func (st *Stage) close() {
 	st.folder.Close()
-	st.dir.Close()
+	st.dir.close()
 }

@@ -38,7 +38,7 @@ func (s *Site) switchTo(to, from string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer d.close()
 	if err := d.probe(); err != nil {
 		return err
 	}
@@ -118,9 +118,12 @@ func (d *directory) outgoing(there identity, next record, from string) (record, 
 	if err := checkID(from); err != nil {
 		return record{}, fmt.Errorf("what is there is not ours and needs a name to be kept under: %w", err)
 	}
-	if taken, err := d.exists(d.path(from)); err != nil || taken {
-		return record{}, errors.Join(err, fmt.Errorf("what is there is not ours and cannot be kept as release %s: %w",
-			from, fs.ErrExist))
+	taken, err := d.exists(d.path(from))
+	if err != nil {
+		return record{}, err
+	}
+	if taken {
+		return record{}, fmt.Errorf("what is there is not ours and cannot be kept as release %s: %w", from, fs.ErrExist)
 	}
 	info, err := d.root.Lstat(d.name)
 	if err != nil {

@@ -220,7 +220,8 @@ func TestSwitchRefusesOtherKind(t *testing.T) {
 	stage(t, file, "one", []byte("1"))
 	write(t, filepath.Join(o.Destination, "x"), "")
 	o.Archive.Format = archive.Tar
-	if err := install.New(o).Switch("one", "hand"); err == nil || !strings.Contains(err.Error(), "a file and the other a directory") {
+	err := install.New(o).Switch("one", "hand")
+	if err == nil || !strings.Contains(err.Error(), "a file and the other a directory") {
 		t.Errorf("got %v", err)
 	}
 	wantContents(t, o.Destination, files{"x": ""})

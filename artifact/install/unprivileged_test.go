@@ -81,7 +81,11 @@ func TestUnprivileged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	mkdir(t, dir, 0o755)
 	for _, name := range []string{"work", "tmp"} {
 		mkdir(t, filepath.Join(dir, name), 0o755)
