@@ -98,10 +98,10 @@ func (l *loop) report(ctx context.Context, r Result, err error) {
 	var step *StepError
 	switch {
 	case r.Outcome == RolledBack:
-		log.ErrorContext(ctx, "update rolled back", "previous_hash", r.PreviousHash, "error", err)
+		log.ErrorContext(ctx, "update rolled back", "previous_hash", r.PreviousHash, "error", errors.Unwrap(err))
 		return
 	case r.Outcome == Failed:
-		log.ErrorContext(ctx, "update failed: this machine needs a new hash, or a person", "error", err)
+		log.ErrorContext(ctx, "update failed: this machine needs a new hash, or a person", "error", errors.Unwrap(err))
 		return
 	case errors.As(err, &step):
 		l.trouble.report(ctx, log, step)

@@ -47,7 +47,7 @@ func (u *update) rollBack(ctx context.Context, failed *Journal, cause error) (Re
 	if failed.From.ID == "" {
 		return u.nothingBefore(ctx, failed, cause)
 	}
-	u.log.WarnContext(ctx, "rolling back", "hash", failed.To.Hash, "to", failed.From.Hash, "error", cause)
+	u.log.WarnContext(ctx, "rolling back", "hash", failed.To.Hash, "to", failed.From.Hash)
 	j := &Journal{
 		UpdateID: failed.UpdateID, Status: hooks.StatusRollback, To: failed.From, From: failed.To,
 		Error: cause.Error(), Started: failed.Started,

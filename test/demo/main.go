@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
-	if err := d.answers(ctx, "version 1"); err != nil {
+	if err := d.updated(ctx, "version 1"); err != nil {
 		return err
 	}
 
@@ -69,7 +70,7 @@ func run(ctx context.Context) (err error) {
 	if err := d.publish("2", ""); err != nil {
 		return err
 	}
-	if err := d.answers(ctx, "version 2"); err != nil {
+	if err := d.updated(ctx, "version 2"); err != nil {
 		return err
 	}
 
@@ -93,7 +94,7 @@ func run(ctx context.Context) (err error) {
 	if err := d.publish("4", ""); err != nil {
 		return err
 	}
-	if err := d.answers(ctx, "version 4"); err != nil {
+	if err := d.updated(ctx, "version 4"); err != nil {
 		return err
 	}
 	say(`That was the main job. What to try next:
@@ -158,11 +159,14 @@ func (d *demo) start(ctx context.Context) error {
 	return nil
 }
 
-// show prints what the agent logs as it comes, without the time, and keeps it for those who wait.
+// tooMuch is what every line of the agent's log has, and one who watches need not read.
+var tooMuch = regexp.MustCompile(`time=\S+ |service=web |update_id=\S+ `)
+
+// show prints what the agent logs as it comes, and keeps it for those who wait.
 func (d *demo) show(r io.Reader) {
 	for lines := bufio.NewScanner(r); lines.Scan(); {
-		_, line, _ := strings.Cut(lines.Text(), " ")
-		fmt.Println("   ", strings.ReplaceAll(line, d.dir, "…"))
+		line := lines.Text()
+		fmt.Println("   ", strings.ReplaceAll(tooMuch.ReplaceAllString(line, ""), d.dir, "…"))
 		select {
 		case d.lines <- line:
 		default: // nobody waits for so many
@@ -185,6 +189,14 @@ func (d *demo) stop() error {
 		return errors.Join(err, convErr)
 	}
 	return errors.Join(err, syscall.Kill(pid, syscall.SIGTERM))
+}
+
+// updated waits until the agent has updated the application, and shows what it answers then.
+func (d *demo) updated(ctx context.Context, want string) error {
+	if err := d.logs(ctx, "msg=updated"); err != nil {
+		return err
+	}
+	return d.answers(ctx, want)
 }
 
 // answers waits until the application gives that answer, and shows it.

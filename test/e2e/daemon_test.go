@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,7 +64,8 @@ func (d *daemon) start() {
 	d.t.Cleanup(func() {
 		d.kill()
 		if d.t.Failed() {
-			d.t.Logf("log of the agent in %s:\n%s", d.dir, d.log.String())
+			quiet := regexp.MustCompile(`.*msg="up to date".*\n`)
+			d.t.Logf("log of the agent in %s:\n%s", d.dir, quiet.ReplaceAllString(d.log.String(), ""))
 		}
 	})
 }

@@ -120,8 +120,10 @@ func TestKilledInAHookIsUndoneAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	artifacts := t.TempDir()
 	publish(t, artifacts, version(t, "1"))
-	d := newDaemon(t, map[string]string{"dropship.hcl": web(artifacts,
-		`  before "script" { command = "echo before >>../ran; [ ! -e ../hang ] || sleep 3600" }`)})
+	d := newDaemon(t, nil)
+	// At the first install there is no destination yet for the hook to run in.
+	d.write("dropship.hcl", web(artifacts,
+		fmt.Sprintf(`  before "script" { command = "cd %s; echo before >>ran; [ ! -e hang ] || sleep 3600" }`, d.dir)))
 	d.start()
 	d.waitFile("ran", "before\nupdate 1")
 
