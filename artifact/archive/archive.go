@@ -7,6 +7,7 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ type Stats struct {
 // links too; symlinks, hard links, empty directories; names as the bytes they are. The entry "." is
 // the top directory itself. A directory that the archive implies without naming it, and the top
 // directory if it is not named, get mode 0755; so do directories of a zip made without Unix modes,
-// while its files get 0644, as does a File. Not kept: owners (Options.UID and GID decide), access
+// while its files get 0644. A File gets 0755 if it begins as a program does (ELF, or "#!"), else 0644. Not kept: owners (Options.UID and GID decide), access
 // times, extended attributes and ACLs. A sparse file is written in full, and counts so. As with GNU
 // tar, of several entries with one name the last wins; only a directory cannot replace another kind
 // of entry, nor the reverse.
@@ -117,7 +118,7 @@ func (u *unpacker) run() error {
 	}
 	switch u.o.Format {
 	case File:
-		err = u.file()
+		err = u.file(head)
 	case Zip:
 		err = u.zip()
 	default:
@@ -135,8 +136,12 @@ func (u *unpacker) run() error {
 	return nil
 }
 
-// file makes the artifact itself the result.
-func (u *unpacker) file() error {
+// file makes the artifact itself the result. Nothing but its first bytes tells whether it is to be run.
+func (u *unpacker) file(head []byte) error {
+	mode := os.FileMode(0o644)
+	if bytes.HasPrefix(head, []byte("\x7fELF")) || bytes.HasPrefix(head, []byte("#!")) {
+		mode = 0o755
+	}
 	err := func() error {
 		f, err := u.dir.OpenFile(u.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
@@ -150,7 +155,7 @@ func (u *unpacker) file() error {
 		if err := u.own(f.Chown); err != nil {
 			return err
 		}
-		if err := f.Chmod(0o644); err != nil {
+		if err := f.Chmod(mode); err != nil {
 			return err
 		}
 		return f.Close()

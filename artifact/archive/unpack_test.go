@@ -148,9 +148,20 @@ func TestUnpackWhatToolsPack(t *testing.T) {
 
 func TestUnpackFile(t *testing.T) {
 	t.Parallel()
-	for name, content := range map[string]string{"empty": "", "text": "hello", "large": strings.Repeat("x", 1_000_001)} {
+	tests := map[string]struct {
+		content string
+		mode    os.FileMode
+	}{
+		"empty":  {"", 0o644},
+		"text":   {"hello", 0o644},
+		"large":  {strings.Repeat("x", 1_000_001), 0o644},
+		"ELF":    {"\x7fELF\x02\x01\x01", 0o755},
+		"script": {"#!/bin/sh\nexit 0\n", 0o755},
+	}
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			content := test.content
 			s := newSandbox(t)
 			o := options(archive.File)
 			o.Sniff = true
@@ -170,7 +181,7 @@ func TestUnpackFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := info.Mode(), os.FileMode(0o644); got != want {
+			if got, want := info.Mode(), test.mode; got != want {
 				t.Errorf("got mode %s, want %s", got, want)
 			}
 		})
