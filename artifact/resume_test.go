@@ -188,6 +188,30 @@ func TestResumingReaderJitter(t *testing.T) {
 	})
 }
 
+func TestResumingReaderBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &fakeSource{content: text(), script: []answer{{bytes: 1, end: errCut}, {open: errCut}}}
+		var delays []time.Duration
+		r := artifact.NewResumingReader(t.Context(), src, artifact.Info{Revision: "1", Size: 1024}, artifact.ResumeOptions{
+			Attempts: 8,
+			OnResume: func(r artifact.Resume) { delays = append(delays, r.Delay) },
+		})
+		defer r.Close()
+		if _, err := io.ReadAll(r); !errors.Is(err, errCut) {
+			t.Fatalf("got error %v, want %v", err, errCut)
+		}
+		most := []time.Duration{500, 1000, 2000, 4000, 8000, 15000, 15000, 15000} // ms
+		if len(delays) != len(most) {
+			t.Fatalf("got the delays %v, want %d of them", delays, len(most))
+		}
+		for i, d := range delays {
+			if limit := most[i] * time.Millisecond; d < limit/2 || d > limit {
+				t.Errorf("delay %d is %s, want half of %s to all of it", i, d, limit)
+			}
+		}
+	})
+}
+
 func upTo(n int64) []int64 {
 	var s []int64
 	for i := range n {

@@ -42,7 +42,7 @@ func TestETagThatIsNoMD5(t *testing.T) {
 		{name: "encrypted by the customer", etag: md5OfNothing, header: "X-Amz-Server-Side-Encryption-Customer-Algorithm", value: "AES256"},
 		{name: "in parts", etag: md5OfNothing + "-2"},
 		{name: "in parts, encrypted by KMS", etag: md5OfNothing + "-2", header: "X-Amz-Server-Side-Encryption", value: "aws:kms"},
-		{name: "more parts than there can be", etag: md5OfNothing + "-1000000000"},
+		{name: "more parts than there can be", etag: md5OfNothing + "-1000000000", header: "X-Amz-Mp-Parts-Count", value: "1000000000"},
 		{name: "something else", etag: "0123456789"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,15 +119,24 @@ func TestAnswersThatAreExplained(t *testing.T) {
 			w.Header().Set("X-Amz-Bucket-Region", "eu-central-1")
 			w.WriteHeader(http.StatusBadRequest)
 		}, `the bucket is in region "eu-central-1": set name in the repo block`},
-		{"no S3 server", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusOK)
-		}, "is the endpoint an S3 server?"},
+		{"in an archive", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<Error><Code>InvalidObjectState</Code><StorageClass>GLACIER</StorageClass></Error>")
+		}, "the object is archived and must be restored first"},
 	} {
 		src := stub(t, tt.answer)
-		_, err := src.Stat(t.Context())
+		_, err := src.Open(t.Context(), artifact.Info{Revision: `"1"`, Size: 10}, 0)
 		if err == nil || errors.Is(err, artifact.ErrNotExist) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), src.String()) {
 			t.Errorf("%s: got error %v, want one with %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+func TestNoS3Server(t *testing.T) {
+	t.Parallel()
+	src := stub(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	if _, err := src.Stat(t.Context()); err == nil || !strings.Contains(err.Error(), "is the endpoint an S3 server?") {
+		t.Errorf("got error %v", err)
 	}
 }
 

@@ -25,6 +25,10 @@ func explain(ctx context.Context, err error) error {
 	if code := absence(err); code != "" {
 		return fmt.Errorf("%w (%s)", artifact.ErrNotExist, code)
 	}
+	var archived *types.InvalidObjectState
+	if errors.As(err, &archived) { // a 403 too, but no refusal
+		return fmt.Errorf("the object is archived and must be restored first: %w", err)
+	}
 	var response *smithyhttp.ResponseError
 	if !errors.As(err, &response) || response.Response == nil {
 		return err
