@@ -48,7 +48,7 @@ func (c *client) do(ctx context.Context, method string, u *url.URL, header netht
 		return nil, err
 	}
 	req.Header = header
-	// The bytes as they are in the file are wanted. Go would add gzip here and undo it on the way.
+	// The bytes as they are in the file are wanted. Without this, Go asks for gzip and undoes it.
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", "dropship")
 	resp, err := hc.Do(req)
@@ -82,7 +82,6 @@ func (c *client) connect() (*nethttp.Client, error) {
 			IdleConnTimeout:       90 * time.Second,
 			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:     true,
-			DisableCompression:    true,
 		}},
 		CheckRedirect: checkRedirect,
 	}
