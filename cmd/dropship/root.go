@@ -53,6 +53,7 @@ Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuratio
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
