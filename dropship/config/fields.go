@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"math"
 	"math/big"
 	"path/filepath"
@@ -222,8 +221,8 @@ func (f *fields) strings(attr *hcl.Attribute) ([]string, []hcl.Range) {
 		}
 		text, err := convert.Convert(item, cty.String)
 		if err != nil || text.IsNull() {
-			f.diags = append(f.diags, problem("Invalid "+attr.Name, &at, "%s must be a list of strings, and this is %s.",
-				attr.Name, fmt.Sprint(item.Type().FriendlyName())))
+			f.diags = append(f.diags, problem("Invalid "+attr.Name, &at, "%s must be a list of strings, and this is a %s.",
+				attr.Name, item.Type().FriendlyName()))
 			return nil, nil
 		}
 		texts, ranges = append(texts, text.AsString()), append(ranges, at)

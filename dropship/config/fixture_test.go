@@ -48,6 +48,26 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
+// Eight different mistakes in one file give eight messages, each at a line of its own.
+func TestEightMistakesGiveEightMessages(t *testing.T) {
+	t.Parallel()
+	path := copyFixture(t, "testdata/invalid/eight.hcl")
+	_, diags := config.Load(path, kinds())
+	lines := make(map[int]string)
+	for _, diag := range diags.Errors() {
+		lines[diag.Subject.Start.Line] = diag.Summary
+	}
+	if len(diags.Errors()) != 8 || len(lines) != 8 || len(diags.Warnings()) != 0 {
+		t.Errorf("printed:\n%s", printed(diags))
+	}
+	for line, summary := range lines {
+		pattern := regexp.MustCompile(fmt.Sprintf(`(?m)^%s:%d:[0-9]+: error: %s$`, regexp.QuoteMeta(path), line, summary))
+		if got := len(pattern.FindAllString(printed(diags), -1)); got != 1 {
+			t.Errorf("%s at line %d is printed %d times:\n%s", summary, line, got, printed(diags))
+		}
+	}
+}
+
 // copyFixture copies a fixture to where its files have the mode that they are installed with, whatever
 // the one of the checkout is.
 func copyFixture(t *testing.T, from string) string {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/mitchellh/go-wordwrap"
@@ -56,10 +57,12 @@ func (d *Diagnostics) printLine(w io.Writer, at hcl.Range, paint, plain string) 
 	line, faithful := src.line(at.Start.Line)
 	fmt.Fprintf(w, "%4d | %s\n", at.Start.Line, printable(line))
 	start := at.Start.Byte - src.lineStart(at.Start.Line)
-	if start < 0 || start >= faithful {
+	hidden := faithful < len(line)
+	if start < 0 || start > faithful || start == faithful && hidden {
 		return
 	}
-	end := min(max(start+at.End.Byte-at.Start.Byte, start+1), faithful)
+	end := min(max(start+at.End.Byte-at.Start.Byte, start), faithful)
+	marks := max(utf8.RuneCountInString(line[start:end]), 1) // where something is missing, too
 	// Tabs stay, so that the marks stand below what they mark.
 	margin := strings.Map(func(r rune) rune {
 		if r == '\t' {
@@ -67,7 +70,7 @@ func (d *Diagnostics) printLine(w io.Writer, at hcl.Range, paint, plain string) 
 		}
 		return ' '
 	}, line[:start])
-	fmt.Fprintf(w, "     | %s%s%s%s\n", margin, paint, strings.Repeat("^", len([]rune(line[start:end]))), plain)
+	fmt.Fprintf(w, "     | %s%s%s%s\n", margin, paint, strings.Repeat("^", marks), plain)
 }
 
 // printable takes out what would act on a terminal.

@@ -67,7 +67,11 @@ func TestPrintSaysWhatWasMeant(t *testing.T) {
 		"a misspelt block":               {"servcie \"a\" {\n}\n", `Did you mean "service"?`},
 		"an extension for a type":        {"service \"a\" {\n  artifact \"s3\" {\n    type = \"tgz\"\n  }\n}\n", `Did you mean "tar.gz"?`},
 		"a number for a duration":        {"service \"a\" {\n  checkInterval = 10\n}\n", `checkInterval = "10s"`},
-		"several arguments in a line":    {"repo \"file\" { root = \"/srv\" type = \"file\" }\n", "each goes on a line of its own"},
+		"the end of a line": {
+			"service \"a\" {\n  hash = \n}\n",
+			"   2 |   hash = \n     |          ^\n",
+		},
+		"several arguments in a line": {"repo \"file\" { root = \"/srv\" type = \"file\" }\n", "each goes on a line of its own"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

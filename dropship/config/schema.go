@@ -62,7 +62,6 @@ type serviceBlock struct {
 type hookBlock struct {
 	Kind  string    `hcl:"kind,label"`
 	Label hcl.Range `hcl:"kind,label_range"`
-	Body  hcl.Body  `hcl:",body"`
 	Rest  hcl.Body  `hcl:",remain"`
 
 	Timeout *hcl.Attribute `hcl:"timeout,optional"`
@@ -73,7 +72,6 @@ type hookBlock struct {
 type artifactBlock struct {
 	Repository string    `hcl:"repo,label"`
 	Label      hcl.Range `hcl:"repo,label_range"`
-	Body       hcl.Body  `hcl:",body"`
 	Rest       hcl.Body  `hcl:",remain"`
 	Def        hcl.Range `hcl:",def_range"`
 

@@ -4,8 +4,9 @@ repo "s3" {
 }
 
 service "web" {
-  checkInterval = "10 seconds" # ERROR: Invalid duration
-  updateSlots   = 0            # ERROR: Number out of range # WARNING: No effect without sequentialUpdates
+  sequentialUpdates = true
+  checkInterval     = "10 seconds" # ERROR: Invalid duration
+  updateSlots       = 0            # ERROR: Number out of range
 
   before "scrpt" { # ERROR: Unknown hook
     command = "systemctl stop web"
