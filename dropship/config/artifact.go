@@ -18,9 +18,13 @@ const defaultKeepReleases = 3
 
 // artifact reads an artifact block: what to install, where, and what the repository was made from.
 func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlock, taken *destinations) (artifact.Source, *install.Site, string) {
+	target := s.destination(b)
+	if target != "" {
+		taken.add(destination{service: service.Name, path: target, at: b.Destination.Expr.Range()})
+	}
 	setuid, _ := s.fields.boolean(b.Setuid)
 	options := install.Options{
-		Destination: s.fields.path(b.Destination, ""),
+		Destination: target,
 		Keep:        int(s.fields.integer(b.KeepReleases, defaultKeepReleases, 0, maxReleases)),
 		Persist:     s.persist(b.Persist),
 		Archive: archive.Options{
@@ -34,13 +38,6 @@ func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlo
 			GID:    s.owner(b.Group, "group", groupID),
 		},
 	}
-	switch {
-	case b.Destination == nil:
-		l.errorf("Missing destination", &b.Def, "The artifact needs a destination: the directory or file that it becomes on this machine.")
-	case options.Destination != "":
-		taken.add(destination{service: service.Name, path: options.Destination, at: b.Destination.Expr.Range()})
-	}
-
 	source, made := l.source(f, s, b)
 	options.Archive.Format, options.Archive.Sniff = s.format(source, b)
 	if options.Archive.Format == archive.File && len(options.Persist) > 0 {
@@ -48,6 +45,17 @@ func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlo
 			"The artifact is a single file, so that there are no paths in it to keep. If it is an archive, say so with type.")
 	}
 	return source, install.New(options), made
+}
+
+// destination reads where the artifact goes, absolute; empty if the block does not say, which is reported.
+func (s *scope) destination(b artifactBlock) string {
+	mistakes := len(s.fields.diags)
+	path := s.fields.path(b.Destination, "")
+	if path == "" && len(s.fields.diags) == mistakes {
+		s.fields.diags = append(s.fields.diags, problem("Missing destination", &b.Def,
+			"The artifact needs a destination: the directory or file that it becomes on this machine."))
+	}
+	return path
 }
 
 // More than these is a slip of the keyboard.
@@ -92,10 +100,11 @@ var mimeFormats = map[string]archive.Format{
 // the block gives, else it is a plain file. Guessed is true for the last: nothing said so.
 func (s *scope) format(source artifact.Source, b artifactBlock) (format archive.Format, guessed bool) {
 	mime, _, _ := strings.Cut(s.fields.text(b.ContentType, ""), ";")
-	if b.Type != nil {
-		return s.formatNamed(b.Type), false
-	}
-	if source == nil {
+	name := s.fields.text(b.Type, "")
+	switch {
+	case name != "":
+		return s.formatNamed(name, b.Type), false
+	case source == nil:
 		return "", false // a mistake elsewhere
 	}
 	if format, ok := archive.FormatOf(source.String()); ok {
@@ -107,11 +116,7 @@ func (s *scope) format(source artifact.Source, b artifactBlock) (format archive.
 	return archive.File, true
 }
 
-func (s *scope) formatNamed(attr *hcl.Attribute) archive.Format {
-	name := s.fields.text(attr, "")
-	if name == "" {
-		return ""
-	}
+func (s *scope) formatNamed(name string, attr *hcl.Attribute) archive.Format {
 	format, err := archive.ParseFormat(name)
 	if err != nil {
 		names := []string{"tar.gz", "tar.zst", "tar.xz", "tar.bz2", "tar", "zip", "file"}
@@ -135,10 +140,10 @@ func (s *scope) persist(attr *hcl.Attribute) []string {
 				"%q is no path within the release: it must be relative and must not lead out of it.", path))
 			continue
 		}
-		for j, other := range persist {
+		for _, other := range persist {
 			if within(clean, other) || within(other, clean) {
 				s.fields.diags = append(s.fields.diags, problem("Invalid persist path", &at[i],
-					"%q and %q are one within the other. Keep the outer one.", path, paths[j]))
+					"%q and %q are one within the other. Keep the outer one.", path, other))
 			}
 		}
 		persist = append(persist, clean)

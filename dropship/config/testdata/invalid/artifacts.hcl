@@ -87,3 +87,11 @@ service "list" {
     persist     = "log" # ERROR: Invalid persist
   }
 }
+
+service "null" {
+  artifact "s3" { # ERROR: Missing destination
+    bucket      = "b"
+    path        = "null.tar.gz"
+    destination = null
+  }
+}

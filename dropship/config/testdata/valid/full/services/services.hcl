@@ -46,6 +46,7 @@ service "jar" {
 
 service "plain" {
   artifact "archive" {
+    type        = null # as if it were not there
     path        = "plain"
     destination = "/srv/plain"
   }
