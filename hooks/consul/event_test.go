@@ -76,6 +76,16 @@ func awaitEvents(t *testing.T, c *api.Client, name string, n int) []*api.UserEve
 	}
 }
 
+func TestConsulThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	address := hookstest.Refusing(t)
+	err := hookstest.New(t, consul.EventKind(connect(address, "")), `name = "deployed"`).Run(t.Context(), hookstest.Event(1))
+	want := "cannot fire the event deployed: dial tcp " + address + ": connect: connection refused"
+	if got := fmt.Sprint(err); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestEventPayloadTooLong(t *testing.T) {
 	t.Parallel()
 	server := servers.Get(t).Consul

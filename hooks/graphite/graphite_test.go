@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -259,14 +261,37 @@ func TestRefusedConnectionIsTriedAgain(t *testing.T) {
 // Where the event may have been taken it is not sent again.
 func TestLostAnswerIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
-	url, got := serve(t, func(int, map[string]any, http.ResponseWriter) { panic(http.ErrAbortHandler) })
-	err := newHook(t, attributes+`host = "`+url+`"`).Run(t.Context(), hookstest.Event(1))
-	if !errors.Is(err, io.EOF) {
-		t.Errorf("got %v, want io.EOF", err)
+	tests := []struct {
+		name string
+		lose func(w http.ResponseWriter)
+		want error
+	}{
+		{"closed", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, io.EOF},
+		{"reset", reset, syscall.ECONNRESET},
 	}
-	if len(got.list()) != 1 {
-		t.Errorf("got %d requests, want 1", len(got.list()))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url, got := serve(t, func(_ int, _ map[string]any, w http.ResponseWriter) { tt.lose(w) })
+			err := newHook(t, attributes+`host = "`+url+`"`).Run(t.Context(), hookstest.Event(1))
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+			if len(got.list()) != 1 {
+				t.Errorf("got %d requests, want 1", len(got.list()))
+			}
+		})
 	}
+}
+
+// reset ends the connection as a crashed machine or a firewall does.
+func reset(w http.ResponseWriter) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
 }
 
 func TestRedirectIsAnError(t *testing.T) {

@@ -23,14 +23,23 @@ func signalGroup(cmd *exec.Cmd, signal syscall.Signal) error {
 // endGroup waits for what is left of a group that was told to end and whose leader is gone, and kills
 // what is still there at killAt. It selects on no context: this is how a hook ends after its context did.
 func endGroup(cmd *exec.Cmd, killAt time.Time) {
-	const step = 20 * time.Millisecond
-	for time.Now().Before(killAt) {
-		if !groupLives(cmd.Process.Pid) {
-			return
-		}
-		time.Sleep(step)
+	if awaitGroup(cmd.Process.Pid, killAt) {
+		return
 	}
 	_ = signalGroup(cmd, syscall.SIGKILL) // an error means that the group ended just now
+	// A process that hangs in the kernel dies when it comes back from there; nobody can wait for that.
+	awaitGroup(cmd.Process.Pid, time.Now().Add(time.Second))
+}
+
+// awaitGroup reports whether the group is gone before limit.
+func awaitGroup(group int, limit time.Time) bool {
+	for groupLives(group) {
+		if time.Now().After(limit) {
+			return false
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return true
 }
 
 // groupLives reports whether a process of the group still runs. The kernel counts zombies as well, and the

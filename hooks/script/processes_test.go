@@ -72,7 +72,7 @@ func TestCancelKillsWhatIgnoresSIGTERM(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, script, want string }{
 		{"the command", "trap '' TERM; echo $$ > %s; while :; do sleep 0.1; done", "signal: killed"},
-		{"its child", "(trap '' TERM; sh -c 'echo $$' > %s; exec sleep 300) & wait", "signal: terminated"},
+		{"its child", "sh -c 'trap \"\" TERM; echo $$ > %s; exec sleep 300' & wait", "signal: terminated"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestCancelGivesChildrenTheGrace(t *testing.T) {
 	dir := t.TempDir()
 	pidFile, cleaned := filepath.Join(dir, "pid"), filepath.Join(dir, "cleaned")
 	h := newHook(t, command(fmt.Sprintf(
-		"bash -c 'trap \"sleep 0.3; echo yes > %s; exit\" TERM; echo $$ > %s; while :; do sleep 0.05; done' & wait", cleaned, pidFile,
+		"bash -c 'trap \"sleep 0.8; echo yes > %s; exit\" TERM; echo $$ > %s; while :; do sleep 0.05; done' >/dev/null 2>&1 & wait", cleaned, pidFile,
 	)))
 	ctx, _ := cancelOnce(t, pidFile)
 	if err := h.Run(ctx, hooks.Event{}); !errors.Is(err, context.Canceled) {
