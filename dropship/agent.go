@@ -2,7 +2,6 @@ package dropship
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 )
 
@@ -70,7 +69,7 @@ func (a *Agent) Reload(services []*Service) {
 // start runs a loop for s once the loop before it, if any, has ended.
 func (a *Agent) start(s *Service, old *loop) *loop {
 	ctx, stop := context.WithCancel(a.ctx)
-	l := &loop{service: s, m: a.m, log: a.m.Logger.With(slog.String("service", s.Name)), stop: stop, done: make(chan struct{})}
+	l := &loop{service: s, m: a.m, log: a.m.Logger.With("service", s.Name), stop: stop, done: make(chan struct{})}
 	a.wg.Go(func() {
 		defer close(l.done)
 		defer stop()

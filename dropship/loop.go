@@ -120,8 +120,8 @@ func (l *loop) report(ctx context.Context, r Result, err error) {
 			return
 		}
 		log.DebugContext(ctx, "the repository holds a hash that was rolled back")
-	default:
-		log.DebugContext(ctx, string(r.Outcome))
+	case UpToDate:
+		log.DebugContext(ctx, "up to date")
 	}
 }
 

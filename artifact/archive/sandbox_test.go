@@ -60,7 +60,7 @@ func newSandbox(tb testing.TB) *sandbox {
 
 // writable lets everybody but root clean up.
 func writable(dir string) {
-	filepath.WalkDir(dir, func(name string, d fs.DirEntry, _ error) error {
+	_ = filepath.WalkDir(dir, func(name string, d fs.DirEntry, _ error) error {
 		if d != nil && d.IsDir() {
 			return os.Chmod(name, 0o700)
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -88,7 +89,7 @@ func big(t *testing.T, version byte) []byte {
 	return release(t, map[string]string{"VERSION": fmt.Sprint(version), "noise": string(noise)})
 }
 
-// listing returns everything below dir with inode, size, mode and times: equal listings, untouched tree.
+// listing returns everything below dir with inode, mode, size and time of modification: equal listings, untouched tree.
 func listing(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -100,7 +101,8 @@ func listing(t *testing.T, dir string) string {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, "%s %s %d %s %v\n", path, info.Mode(), info.Size(), info.ModTime(), info.Sys())
+		inode := info.Sys().(*syscall.Stat_t).Ino
+		fmt.Fprintf(&b, "%s %d %s %d %s\n", path, inode, info.Mode(), info.Size(), info.ModTime())
 		return nil
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
