@@ -120,6 +120,30 @@ func TestDeletedKeyOfAWaiterIsALostPlace(t *testing.T) {
 	held(t, lease)
 }
 
+// The slot is entered only if the key is still there at that very moment: it is not made anew.
+func TestDeletedKeyBetweenLookAndEntry(t *testing.T) {
+	t.Parallel()
+	address := servers.Get(t).Consul.Address
+	client := newClient(t, address)
+	prefix := newPrefix(t, client)
+	p := newProxy(t, address)
+	p.intercept(func(_ http.ResponseWriter, _ *http.Request, kind string) bool {
+		if kind == "txn" && p.count("txn") == 2 { // the first is the place in line
+			if _, err := client.KV().DeleteTree(prefix+"/web/", nil); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	})
+	lease, err := newLocker(t, p.address, block(prefix, "15s")).Acquire(t.Context(), request("web-01"))
+	if !errors.Is(err, lock.ErrLost) {
+		t.Errorf("got (%v, %v), want ErrLost", lease, err)
+	}
+	if got := contenders(t, client, prefix+"/web/"); len(got) != 0 {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
 // Strangers below the prefix neither block for ever nor crash, and a stranger that holds a key is respected.
 func TestForeignKeys(t *testing.T) {
 	t.Parallel()

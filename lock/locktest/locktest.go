@@ -193,13 +193,15 @@ func visit(ctx context.Context, l lock.Locker, req lock.Request, r *room) error 
 // visits has each of n machines visit the room several times, all at once.
 func visits(t *testing.T, s Suite, group func(machine int) string, rooms map[string]*room, n, rounds int) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience) // a locker that is broken fails, and does not hang
+	defer cancel()
 	var wg sync.WaitGroup
 	for i := range n {
 		l := s.New(t)
 		wg.Go(func() {
 			for range rounds {
 				g := group(i)
-				if err := visit(t.Context(), l, request(g, rooms[g].limit, fmt.Sprintf("web-%02d", i)), rooms[g]); err != nil {
+				if err := visit(ctx, l, request(g, rooms[g].limit, fmt.Sprintf("web-%02d", i)), rooms[g]); err != nil {
 					t.Errorf("web-%02d: %v", i, err)
 					return
 				}

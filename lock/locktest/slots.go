@@ -79,6 +79,8 @@ func testOrderOfArrival(t *testing.T, s Suite) {
 	}
 	const waiters = 5
 	g := newGroup(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+	defer cancel()
 	first := acquire(t, s.New(t), request(g, 1, "web-first"))
 	var (
 		mu  sync.Mutex
@@ -86,7 +88,7 @@ func testOrderOfArrival(t *testing.T, s Suite) {
 		wg  sync.WaitGroup
 	)
 	for i := range waiters {
-		w := wait(t.Context(), t, s.New(t), request(g, 1, fmt.Sprintf("web-%02d", i)))
+		w := wait(ctx, t, s.New(t), request(g, 1, fmt.Sprintf("web-%02d", i)))
 		wg.Go(func() {
 			<-w.done
 			if w.err != nil {
@@ -140,11 +142,13 @@ func testServicesShareGroup(t *testing.T, s Suite) {
 func testOneProcessSeveralRequests(t *testing.T, s Suite) {
 	g := newGroup(t)
 	l, r := s.New(t), &room{limit: 2}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+	defer cancel()
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
 			for range 3 {
-				if err := visit(t.Context(), l, request(g, 2, "web-01"), r); err != nil {
+				if err := visit(ctx, l, request(g, 2, "web-01"), r); err != nil {
 					t.Error(err)
 				}
 			}
