@@ -80,8 +80,9 @@ func TestTroubleIsLoggedOnceAMinuteAndItsEndOnce(t *testing.T) {
 		stop()
 		w.wantLive("1")
 		log := w.log.String()
-		if got := strings.Count(log, "level=ERROR"); got < 8 || got > 11 {
-			t.Errorf("ten minutes of trouble made %d error lines, want one a minute\n%s", got, log)
+		// The tries are about a minute apart by then, so that one may fall just within the minute of the last line.
+		if got := strings.Count(log, "level=ERROR"); got < 5 || got > 11 {
+			t.Errorf("ten minutes of trouble made %d error lines, want at most one a minute\n%s", got, log)
 		}
 		if got := strings.Count(log, "trouble is over"); got != 1 {
 			t.Errorf("its end made %d lines, want 1", got)

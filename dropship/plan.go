@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/install"
 )
 
 // A Plan is what an update of a service would do now.
@@ -40,19 +39,14 @@ func (s *Service) Plan(ctx context.Context, m *Machine) (Plan, error) {
 		return p, nil
 	}
 	p.Outcome = Updated
-	if p.Fetch = p.Remote.Size; u.staged(p.Remote) != nil {
+	p.Fetch = p.Remote.Size
+	if _, ok, err := u.staged(p.Remote); err != nil {
+		return p, &StepError{StepStage, err}
+	} else if ok {
 		p.Fetch = 0
 	}
 	if err := s.Site.Ready(); err != nil {
 		return p, &StepError{StepStage, err}
 	}
 	return p, nil
-}
-
-// staged returns the release that an earlier attempt made of what the repository holds, or nil.
-func (u *update) staged(info artifact.Info) *install.Release {
-	if s := u.st.Staged; s != nil && s.Artifact == u.Source.String() && s.Revision == info.Revision {
-		return s
-	}
-	return nil
 }

@@ -2,6 +2,8 @@ package dropship_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -42,6 +44,43 @@ func TestKilledInTheBeforeChainIsUndone(t *testing.T) {
 	if _, opens := w.source.counts(); opens != 0 {
 		t.Errorf("got %d downloads, want what was staged before the kill", opens)
 	}
+}
+
+func TestKilledWhileStagingLeavesNothingUnknown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.source.publish(pack(t, "2"), "r2")
+	w.source.onOpen = runtime.Goexit
+	w.killed()
+	w.source.onOpen = nil
+	w.mustUpdate(dropship.Updated)
+	w.wantLive("2")
+	entries, err := os.ReadDir(filepath.Join(filepath.Dir(w.service.Site.Destination()), ".web.dropship"))
+	if err != nil || len(entries) != 2 {
+		t.Errorf("beside the destination: got %v, %v, want the two releases", entries, err)
+	}
+}
+
+// A stage that the state tells of and that is not on disk is made again.
+func TestStagedReleaseThatIsGoneIsStagedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.takesTurns()
+	w.source.publish(pack(t, "1"), "r1")
+	w.locker.err = context.DeadlineExceeded
+	_, _ = w.update()
+	st := w.state()
+	if st.Staged == nil {
+		t.Fatal("nothing is staged")
+	}
+	if err := w.service.Site.Remove(st.Staged.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.locker.err = nil
+	w.mustUpdate(dropship.Updated)
+	w.wantLive("1")
 }
 
 func TestKilledInTheAfterChainIsCompleted(t *testing.T) {

@@ -3,6 +3,7 @@ package dropship
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/install"
@@ -12,8 +13,11 @@ import (
 // What an earlier attempt staged and never switched in is used again.
 func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release, error) {
 	source := u.Source.String()
-	if rel := u.staged(info); rel != nil {
-		return *rel, nil
+	switch rel, ok, err := u.staged(info); {
+	case err != nil:
+		return install.Release{}, err
+	case ok:
+		return rel, nil
 	}
 	if err := u.discardStaged(); err != nil {
 		return install.Release{}, err
@@ -56,13 +60,18 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 		if derr := stage.Discard(); derr != nil {
 			u.log.WarnContext(ctx, "cannot remove a stage: it is removed at the next start", "error", derr)
 		}
-		return install.Release{}, err
 	}
-	u.st.Staged = &rel
-	if err := u.m.Store.Save(u.st); err != nil {
-		return install.Release{}, err
+	return rel, err
+}
+
+// staged returns the release that an earlier attempt made of what the repository holds, if it did.
+func (u *update) staged(info artifact.Info) (install.Release, bool, error) {
+	s := u.st.Staged
+	if s == nil || s.Artifact != u.Source.String() || s.Revision != info.Revision {
+		return install.Release{}, false, nil
 	}
-	return rel, nil
+	sealed, err := u.Site.Releases()
+	return *s, slices.ContainsFunc(sealed, func(r install.Release) bool { return r.ID == s.ID }), err
 }
 
 // fill unpacks body into the stage and seals it if its bytes are the ones advertised.
@@ -74,11 +83,17 @@ func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader,
 	if err := v.Verify(); err != nil {
 		return install.Release{}, err
 	}
-	rel, err := stage.Seal(install.Release{
+	rel := install.Release{
 		ID: u.id, Hash: v.MD5(), SHA256: v.SHA256(), Revision: info.Revision,
 		Artifact: u.Source.String(), Size: v.Size(), Staged: u.started.UTC(),
-	})
-	if err != nil {
+	}
+	// Remembered before it is sealed: a kill in between leaves a name without a release, which staged sees,
+	// and never a release that nobody knows of.
+	u.st.Staged = &rel
+	if err := u.m.Store.Save(u.st); err != nil {
+		return install.Release{}, err
+	}
+	if _, err := stage.Seal(rel); err != nil {
 		return install.Release{}, err
 	}
 	u.log.InfoContext(ctx, "staged", "hash", rel.Hash, "entries", stats.Entries, "bytes", stats.Unpacked)

@@ -264,12 +264,13 @@ func (s *source) Checksums(_ context.Context, info artifact.Info) ([]artifact.Ch
 
 func (s *source) Open(_ context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.onOpen != nil {
-		s.mu.Unlock()
-		s.onOpen()
-		s.mu.Lock()
+	onOpen := s.onOpen
+	s.mu.Unlock()
+	if onOpen != nil {
+		onOpen()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.opens++
 	if info.Revision != s.revision {
 		return nil, fmt.Errorf("cannot open %s: %w", s, artifact.ErrChanged)

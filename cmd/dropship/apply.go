@@ -52,6 +52,7 @@ than --wait for its slot. Interrupted (Ctrl-C), it abandons updates whose hooks 
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 			return a.apply(ctx, m, services, wait, logger)
 		},
 	}
