@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dropship/dropship/artifact/internal/neterr"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
@@ -53,7 +53,7 @@ func (c *client) do(ctx context.Context, method string, u *url.URL, header netht
 	req.Header.Set("User-Agent", "dropship")
 	resp, err := hc.Do(req)
 	if err != nil {
-		return nil, cause(ctx, err)
+		return nil, neterr.Cause(ctx, err)
 	}
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		resp.Body.Close()
@@ -146,18 +146,6 @@ func origin(u *url.URL) string {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
-}
-
-// cause returns err without the URL that net/http puts around it (a redirect's may have a signature in
-// its query), and as the end of ctx where that is what it is.
-func cause(ctx context.Context, err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		return fmt.Errorf("%w: %w", ended, err)
-	}
-	return err
 }
 
 // finish closes the body of an answer that says no more, and reads its little rest first, so that the

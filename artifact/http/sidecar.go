@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/neterr"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
@@ -42,7 +43,7 @@ func (s *source) readSidecar(parent context.Context, u *url.URL, alg artifact.Al
 	defer cancel()
 	resp, err := s.client.do(ctx, nethttp.MethodGet, u, nethttp.Header{})
 	if err != nil {
-		return nil, cause(parent, err)
+		return nil, neterr.Cause(parent, err)
 	}
 	defer finish(resp)
 	if resp.StatusCode != nethttp.StatusOK {
@@ -54,7 +55,7 @@ func (s *source) readSidecar(parent context.Context, u *url.URL, alg artifact.Al
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxSidecar+1))
 	switch {
 	case err != nil:
-		return nil, cause(parent, err)
+		return nil, neterr.Cause(parent, err)
 	case len(text) > maxSidecar:
 		return nil, fmt.Errorf("it is larger than %d bytes, so it is no file of checksums", maxSidecar)
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/neterr"
 )
 
 // maxManifest is more than the manifest of as many segments as Swift allows has, in bytes.
@@ -131,7 +132,7 @@ func (s *source) manifest(parent context.Context) ([]segment, error) {
 	defer cancel()
 	resp, err := s.client.do(ctx, http.MethodGet, escape(s.bucket, s.path), url.Values{"multipart-manifest": {"get"}}, http.Header{})
 	if err != nil {
-		return nil, cause(parent, err)
+		return nil, neterr.Cause(parent, err)
 	}
 	defer finish(resp)
 	if resp.StatusCode != http.StatusOK {
@@ -142,7 +143,7 @@ func (s *source) manifest(parent context.Context) ([]segment, error) {
 	}
 	var segments []segment
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxManifest)).Decode(&segments); err != nil {
-		return nil, cause(parent, err)
+		return nil, neterr.Cause(parent, err)
 	}
 	return segments, nil
 }

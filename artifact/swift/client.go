@@ -13,6 +13,7 @@ import (
 
 	"github.com/ncw/swift/v2"
 
+	"github.com/dropship/dropship/artifact/internal/neterr"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
@@ -91,7 +92,7 @@ func (c *client) login(parent context.Context, stale string) (session, error) {
 		ctx, cancel := context.WithTimeoutCause(parent, smallDeadline, errSmallDeadline)
 		defer cancel()
 		if err := c.conn.Authenticate(ctx); err != nil {
-			return session{}, fmt.Errorf("cannot log in at %s as %q: %w", secret.URL(c.conn.AuthUrl), c.conn.UserName, c.loginError(cause(parent, err)))
+			return session{}, fmt.Errorf("cannot log in at %s as %q: %w", secret.URL(c.conn.AuthUrl), c.conn.UserName, c.loginError(neterr.Cause(parent, err)))
 		}
 	}
 	return session{storage: c.conn.StorageUrl, token: c.conn.AuthToken}, nil
@@ -134,7 +135,7 @@ func (c *client) do(ctx context.Context, method, object string, query url.Values
 		req.Header.Set("X-Auth-Token", s.token)
 		resp, err := c.http.Do(req)
 		if err != nil {
-			return nil, cause(ctx, err)
+			return nil, neterr.Cause(ctx, err)
 		}
 		if resp.StatusCode == http.StatusUnauthorized && attempt == 0 {
 			finish(resp)
@@ -172,18 +173,6 @@ func (t *withoutRedirects) RoundTrip(req *http.Request) (*http.Response, error) 
 			secret.URL(resp.Header.Get("Location")))
 	}
 	return resp, nil
-}
-
-// cause returns err without the URL that net/http puts around it, and as the end of ctx where that is
-// what it is.
-func cause(ctx context.Context, err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
-	}
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		return fmt.Errorf("%w: %w", ended, err)
-	}
-	return err
 }
 
 // finish closes the body of an answer that says no more, and reads its little rest first, so that the

@@ -38,15 +38,7 @@ than --wait for its slot. Interrupted (Ctrl-C), it abandons updates whose hooks 
 			if err != nil {
 				return err
 			}
-			cfg, err := a.load(logger)
-			if err != nil {
-				return err
-			}
-			services, err := choose(cfg.Services, names)
-			if err != nil {
-				return err
-			}
-			m, err := a.machine(cfg, logger)
+			m, services, err := a.chosen(logger, names)
 			if err != nil {
 				return err
 			}
@@ -109,25 +101,15 @@ func applyOne(ctx context.Context, m *dropship.Machine, s *dropship.Service, wai
 		r, err := s.Update(ctx, m)
 		switch {
 		case errors.Is(err, dropship.ErrServiceBusy):
-			if !pause(waiting, 200*time.Millisecond) {
+			select {
+			case <-time.After(200 * time.Millisecond):
+			case <-waiting.Done():
 				return r, fmt.Errorf("%w: %w", errStillBusy, context.Cause(waiting))
 			}
 		case err == nil && r.Outcome == dropship.Recovered:
 		default:
 			return r, err
 		}
-	}
-}
-
-// pause waits, and reports whether it waited to the end.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -33,6 +33,20 @@ func (a *app) machine(cfg *config.Config, logger *slog.Logger) (*dropship.Machin
 	return dropship.NewMachine(hostname, dropship.NewStore(cfg.StateDir), logger), nil
 }
 
+// chosen loads the configuration, and returns this machine and the services that the arguments name.
+func (a *app) chosen(logger *slog.Logger, names []string) (*dropship.Machine, []*dropship.Service, error) {
+	cfg, err := a.load(logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	services, err := choose(cfg.Services, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := a.machine(cfg, logger)
+	return m, services, err
+}
+
 // choose returns the services that the arguments name, all of them without arguments.
 func choose(services []*dropship.Service, names []string) ([]*dropship.Service, error) {
 	if len(names) == 0 {

@@ -24,16 +24,7 @@ download, hooks in order, slot. It takes no slot and writes nothing. Exit code 1
 }
 
 func (a *app) plan(ctx context.Context, names []string) error {
-	logger := slog.New(slog.DiscardHandler)
-	cfg, err := a.load(logger)
-	if err != nil {
-		return err
-	}
-	services, err := choose(cfg.Services, names)
-	if err != nil {
-		return err
-	}
-	m, err := a.machine(cfg, logger)
+	m, services, err := a.chosen(slog.New(slog.DiscardHandler), names)
 	if err != nil {
 		return err
 	}
