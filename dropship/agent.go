@@ -10,7 +10,7 @@ type Agent struct {
 	m *Machine
 
 	mu    sync.Mutex
-	ctx   context.Context // of Run; nil before it
+	ctx   context.Context // of Start; nil before it
 	loops map[string]*loop
 	wg    sync.WaitGroup
 }
@@ -20,21 +20,24 @@ func NewAgent(m *Machine) *Agent {
 	return &Agent{m: m, loops: make(map[string]*loop)}
 }
 
-// Run keeps the services up to date until ctx ends, then waits for updates that have begun their before
-// chain, and returns. It is called once.
-func (a *Agent) Run(ctx context.Context, services []*Service) {
+// Start begins to keep the services up to date, until ctx ends, and returns at once. It is called once.
+func (a *Agent) Start(ctx context.Context, services []*Service) {
 	a.mu.Lock()
 	a.ctx = ctx
 	a.mu.Unlock()
 	a.Reload(services)
-	<-ctx.Done()
+}
+
+// Wait returns when the context of Start has ended, and every update that had begun its before chain is through.
+func (a *Agent) Wait() {
+	<-a.ctx.Done()
 	// Once the lock was free and ctx has ended, Reload starts nothing any more.
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.wg.Wait()
 }
 
-// Reload makes services the ones that Run keeps up to date. A service whose Fingerprint is the same goes
+// Reload makes services the ones that the agent keeps up to date. A service whose Fingerprint is the same goes
 // on undisturbed, its timer too. One that changed, or is gone, ends: at once, or, if its update has begun its
 // before chain, when that update is through, with its old configuration; its new loop starts after that.
 // What a service that is gone has installed stays. Reload does not wait for any of this.

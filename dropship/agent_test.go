@@ -16,12 +16,8 @@ import (
 func (w *world) start(services ...*dropship.Service) (a *dropship.Agent, stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	a = dropship.NewAgent(w.machine)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.Run(ctx, services)
-	}()
-	stop = func() { cancel(); <-done }
+	a.Start(ctx, services)
+	stop = func() { cancel(); a.Wait() }
 	w.t.Cleanup(stop)
 	synctest.Wait()
 	return a, stop

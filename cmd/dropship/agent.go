@@ -53,10 +53,11 @@ func (a *app) agent(ctx context.Context) error {
 	agent := dropship.NewAgent(m)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	agent.Start(ctx, cfg.Services)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		agent.Run(ctx, cfg.Services)
+		agent.Wait()
 	}()
 
 	logger.Info("agent started", "version", version, "config", a.config, "services", len(cfg.Services), "host", m.Hostname)

@@ -1,27 +1,48 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/term"
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/dropship/config"
 )
 
-// load reads the configuration, prints every mistake and warning in it to stderr, and fails on a mistake.
+// load reads the configuration, reports every mistake and warning in it on stderr, and fails on a mistake.
 func (a *app) load(logger *slog.Logger) (*config.Config, error) {
 	cfg, diags := config.Load(a.config, kinds(logger))
-	color, width := terminal(a.stderr)
-	diags.Print(a.stderr, color, width)
+	if a.logFormat == "json" {
+		logDiagnostics(logger, diags)
+	} else {
+		color, width := terminal(a.stderr)
+		diags.Print(a.stderr, color, width)
+	}
 	if diags.HasErrors() {
 		return nil, &exitError{code: exitUsage, err: fmt.Errorf("cannot use the configuration %s: %s", a.config, count(len(diags.Errors()), "mistake"))}
 	}
 	return cfg, nil
+}
+
+// logDiagnostics reports mistakes and warnings as lines of the log, for whoever reads that by machine.
+func logDiagnostics(logger *slog.Logger, diags *config.Diagnostics) {
+	for _, diag := range append(diags.Errors(), diags.Warnings()...) {
+		level := slog.LevelError
+		if diag.Severity == hcl.DiagWarning {
+			level = slog.LevelWarn
+		}
+		at := ""
+		if diag.Subject != nil {
+			at = fmt.Sprintf("%s:%d:%d", diag.Subject.Filename, diag.Subject.Start.Line, diag.Subject.Start.Column)
+		}
+		logger.Log(context.Background(), level, "configuration", "at", at, "summary", diag.Summary, "detail", diag.Detail)
+	}
 }
 
 // machine returns this machine as the configuration describes it.

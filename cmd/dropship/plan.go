@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,7 +23,11 @@ download, hooks in order, slot. It takes no slot and writes nothing. Exit code 1
 }
 
 func (a *app) plan(ctx context.Context, names []string) error {
-	m, services, err := a.chosen(slog.New(slog.DiscardHandler), names)
+	logger, err := a.logger()
+	if err != nil {
+		return err
+	}
+	m, services, err := a.chosen(logger, names)
 	if err != nil {
 		return err
 	}

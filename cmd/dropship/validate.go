@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 )
@@ -15,7 +14,11 @@ func (a *app) validateCommand() *cobra.Command {
 It asks no repository, no Consul and no other server. Exit code 2 if there is a mistake.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := a.load(slog.New(slog.DiscardHandler))
+			logger, err := a.logger()
+			if err != nil {
+				return err
+			}
+			cfg, err := a.load(logger)
 			if err != nil {
 				return err
 			}
