@@ -170,7 +170,7 @@ func (o *output) String() string {
 // limit is how long a test waits for what should come soon.
 const limit = 90 * time.Second
 
-// killPid ends the application whose process id a hook wrote down.
+// killPid ends the process whose id a hook wrote down.
 func killPid(t *testing.T, d *daemon) {
 	t.Helper()
 	if pid, err := strconv.Atoi(strings.TrimSpace(d.read("pid"))); err == nil {

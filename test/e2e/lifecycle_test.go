@@ -123,7 +123,8 @@ func TestKilledInAHookIsUndoneAtTheNextStart(t *testing.T) {
 	d := newDaemon(t, nil)
 	// At the first install there is no destination yet for the hook to run in.
 	d.write("dropship.hcl", web(artifacts,
-		fmt.Sprintf(`  before "script" { command = "cd %s; echo before >>ran; [ ! -e hang ] || sleep 3600" }`, d.dir)))
+		fmt.Sprintf(`  before "script" { command = "cd %s; echo before >>ran; [ ! -e hang ] || { echo $$ >pid; exec sleep 3600; }" }`, d.dir)))
+	t.Cleanup(func() { killPid(t, d) }) // a hook outlives an agent that is killed
 	d.start()
 	d.waitFile("ran", "before\nupdate 1")
 
@@ -142,7 +143,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	artifacts := t.TempDir()
 	publish(t, artifacts, version(t, "1"))
-	d := newDaemon(t, map[string]string{"dropship.hcl": web(artifacts, `  after "script" { command = "touch began; sleep 3600" }`)})
+	d := newDaemon(t, map[string]string{"dropship.hcl": web(artifacts, `  after "script" { command = "echo $$ >../pid; touch began; exec sleep 3600" }`)})
+	t.Cleanup(func() { killPid(t, d) })
 	d.start()
 	waitFor(t, limit, "the hook to begin", func() bool { _, err := os.Stat(filepath.Join(d.dir, "web/began")); return err == nil })
 	d.signal(terminate)
