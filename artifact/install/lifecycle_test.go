@@ -255,6 +255,26 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// What was at the destination before the first release exists nowhere else.
+func TestPruneKeepsWhatWasFound(t *testing.T) {
+	o := options(filepath.Join(t.TempDir(), "app"))
+	o.Keep = 1
+	s := install.New(o)
+	found := files{"by": "hand"}
+	write(t, filepath.Join(o.Destination, "by"), "hand")
+	update(t, s, "one", "found", files{"version": "1"})
+	update(t, s, "two", "one", files{"version": "2"})
+	update(t, s, "three", "two", files{"version": "3"})
+	if err := s.Prune(); err != nil {
+		t.Fatal(err)
+	}
+	wantReleases(t, s, "three", "two", "found") // it does not count as one of the Keep
+	if err := s.Switch("found", "three"); err != nil {
+		t.Fatal(err)
+	}
+	wantContents(t, o.Destination, found)
+}
+
 func TestPruneGoesOnAfterAnError(t *testing.T) {
 	o := options(filepath.Join(t.TempDir(), "app"))
 	o.Keep = 0

@@ -6,9 +6,10 @@ import (
 	"io/fs"
 )
 
-// Prune removes all but the Keep newest previous releases. It never removes the current one nor
-// persistent paths, and goes on after an error, so that one bad release does not fill the disk with others. What it
-// could not remove is a release no more, and tried again by Recover.
+// Prune removes all but the Keep newest previous releases. It never removes the current one, persistent paths,
+// nor what a Switch found at the destination and kept: its Hash is empty, so nobody could fetch it again. It
+// goes on after an error, so that one bad release does not fill the disk with others. What it could not remove
+// is a release no more, and tried again by Recover.
 func (s *Site) Prune() error {
 	d, err := s.open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +41,11 @@ func (d *directory) prune(keep int) error {
 	doomed := all
 	delete(doomed, current)
 	for _, r := range whole {
-		if r.ID != current && keep > 0 {
+		switch {
+		case r.ID == current:
+		case r.Hash == "":
+			delete(doomed, r.ID)
+		case keep > 0:
 			delete(doomed, r.ID)
 			keep--
 		}
