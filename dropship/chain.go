@@ -34,7 +34,7 @@ func (u *update) before(ctx context.Context, j *Journal) error {
 
 // after runs the after chain from where the journal says, until a step that aborts.
 func (u *update) after(ctx context.Context, j *Journal) error {
-	u.warnLost(ctx)
+	defer u.sayLost(ctx)
 	return u.After.Run(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
 }
 
@@ -44,14 +44,15 @@ func (u *update) finish(ctx context.Context, j *Journal) error {
 	return u.After.Finish(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
 }
 
-// warnLost says that the slot is lost when it is too late to turn back.
-func (u *update) warnLost(ctx context.Context) {
-	if u.lease == nil {
+// sayLost says once that the slot was lost when it was too late to turn back.
+func (u *update) sayLost(ctx context.Context) {
+	if u.lease == nil || u.saidLost {
 		return
 	}
 	select {
 	case <-u.lease.Lost():
-		u.log.ErrorContext(ctx, "slot lost after the switch: finishing on this machine; another may be updating at the same time")
+		u.saidLost = true
+		u.log.ErrorContext(ctx, "slot lost after the switch: this machine finishes its update; another may be updating at the same time")
 	default:
 	}
 }
@@ -92,6 +93,15 @@ func (u *update) report(ctx context.Context, phase hooks.Phase) hooks.Report {
 			log.WarnContext(ctx, "hook failed", "error", err)
 		}
 	}
+}
+
+// names returns the hooks of a chain as they are called.
+func names(chain hooks.Chain) []string {
+	n := make([]string, len(chain))
+	for i, step := range chain {
+		n[i] = step.String()
+	}
+	return n
 }
 
 func (u *update) event(j *Journal, phase hooks.Phase) hooks.Event {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"regexp"
 	"time"
 )
 
@@ -25,7 +26,8 @@ type loop struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the loop has ended
 
-	failures int // in a row
+	failures int       // in a row
+	busy     time.Time // since when another process works on the service; zero: none does
 	trouble  trouble
 }
 
@@ -54,13 +56,13 @@ func (l *loop) next(r Result, err error) time.Duration {
 		return jittered(l.service.CheckInterval)
 	}
 	l.failures++
-	return jittered(backoff(l.service.CheckInterval, l.failures))
+	return jittered(backoff(l.service.CheckInterval, backoffCap, l.failures))
 }
 
 // backoff returns the wait after so many failures in a row: the interval, doubled by each further
-// failure up to a minute. An interval that is longer than that already stays as it is.
-func backoff(interval time.Duration, failures int) time.Duration {
-	limit := max(interval, backoffCap)
+// failure up to the limit. An interval that is longer than that already stays as it is.
+func backoff(interval, limit time.Duration, failures int) time.Duration {
+	limit = max(interval, limit)
 	wait := interval
 	for i := 1; i < failures && wait < limit; i++ {
 		wait *= 2
@@ -87,21 +89,21 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // report logs what came of an update: a change of state at info, nothing to do at debug, trouble as
 // often as an operator can bear.
 func (l *loop) report(ctx context.Context, r Result, err error) {
-	if errors.Is(err, ErrServiceBusy) {
+	if l.stillFine(err) {
 		l.log.DebugContext(ctx, "another process works on this service: waiting for the next check")
 		return
 	}
-	log := l.log.With("hash", r.Hash)
+	log := l.log
 	if r.UpdateID != "" {
 		log = log.With("update_id", r.UpdateID)
 	}
 	var step *StepError
 	switch {
 	case r.Outcome == RolledBack:
-		log.ErrorContext(ctx, "update rolled back", "previous_hash", r.PreviousHash, "error", errors.Unwrap(err))
+		log.ErrorContext(ctx, "update rolled back", "installed", r.Hash, "quarantined", r.PreviousHash, "error", errors.Unwrap(err))
 		return
 	case r.Outcome == Failed:
-		log.ErrorContext(ctx, "update failed: this machine needs a new hash, or a person", "error", errors.Unwrap(err))
+		log.ErrorContext(ctx, "update failed: this machine needs another artifact, or a person", "installed", r.Hash, "error", errors.Unwrap(err))
 		return
 	case errors.As(err, &step):
 		l.trouble.report(ctx, log, step)
@@ -111,40 +113,65 @@ func (l *loop) report(ctx context.Context, r Result, err error) {
 	switch r.Outcome {
 	case "": // abandoned by a stop
 	case Updated:
-		log.InfoContext(ctx, "updated", "previous_hash", r.PreviousHash, "took", r.Took.Round(time.Millisecond))
+		log.InfoContext(ctx, "updated", "hash", r.Hash, "previous_hash", r.PreviousHash, "took", r.Took.Round(time.Millisecond))
 	case Recovered:
 		log.InfoContext(ctx, "recovered from an interrupted update")
 	case Quarantine:
-		if l.m.once("quarantine " + l.service.Name + " " + r.Detail) {
-			log.WarnContext(ctx, "the repository holds a hash that was rolled back: waiting for another one", "reason", r.Detail)
+		if l.m.once("quarantine " + l.service.Name + " " + r.Quarantined) {
+			log.WarnContext(ctx, "the repository holds a hash that failed here: waiting for another one",
+				"quarantined", r.Quarantined, "installed", r.Hash, "reason", r.Detail, "to_try_again", l.m.Store.release(l.service.Name))
 			return
 		}
-		log.DebugContext(ctx, "the repository holds a hash that was rolled back")
+		log.DebugContext(ctx, "the repository holds a hash that failed here", "quarantined", r.Quarantined)
 	case UpToDate:
-		log.DebugContext(ctx, "up to date")
+		log.DebugContext(ctx, "up to date", "hash", r.Hash)
 	}
 }
 
-// trouble logs the same trouble once a minute and its end once. The same means: at the same step; texts
-// differ from try to try by port numbers and request ids.
-type trouble struct {
-	step     Step
-	since    time.Time // of the first failure; zero: no trouble
-	logged   time.Time
-	repeated int // failures since it was logged
+// stillFine reports whether err only says that another process works on the service, and has not for long:
+// an apply beside the agent is nothing to worry about, one that hangs is.
+func (l *loop) stillFine(err error) bool {
+	if !errors.Is(err, ErrServiceBusy) {
+		l.busy = time.Time{}
+		return false
+	}
+	if l.busy.IsZero() {
+		l.busy = time.Now()
+	}
+	return time.Since(l.busy) < repeatAfter
 }
+
+// trouble logs the same error once a minute, and the end of it all once.
+type trouble struct {
+	since    time.Time            // of the first failure; zero: no trouble
+	step     Step                 // of the last one
+	logged   map[string]time.Time // when each error was logged last
+	repeated int                  // failures since then that were not logged
+}
+
+// distinctErrors bounds what is remembered of a trouble with many faces.
+const distinctErrors = 20
+
+// varying is what differs between two texts of the same error: words with digits in them are port numbers,
+// request ids, times to wait.
+var varying = regexp.MustCompile(`\S*\d\S*`)
 
 func (t *trouble) report(ctx context.Context, log *slog.Logger, err *StepError) {
 	now := time.Now()
+	if t.since.IsZero() || len(t.logged) > distinctErrors {
+		t.logged = make(map[string]time.Time)
+	}
 	if t.since.IsZero() {
 		t.since = now
 	}
-	if err.Step == t.step && now.Sub(t.logged) < repeatAfter {
+	t.step = err.Step
+	key := varying.ReplaceAllString(err.Error(), "#")
+	if last, ok := t.logged[key]; ok && now.Sub(last) < repeatAfter {
 		t.repeated++
 		return
 	}
 	log.ErrorContext(ctx, "cannot update", "step", string(err.Step), "error", err.Err, "repeated", t.repeated)
-	t.step, t.logged, t.repeated = err.Step, now, 0
+	t.logged[key], t.repeated = now, 0
 }
 
 func (t *trouble) over(ctx context.Context, log *slog.Logger) {

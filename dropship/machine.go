@@ -19,6 +19,7 @@ type Machine struct {
 	Logger   *slog.Logger
 
 	downloads chan struct{}
+	attempts  attempts
 	said      sync.Map // what was logged once and is not to be logged again
 }
 

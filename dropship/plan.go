@@ -34,8 +34,8 @@ func (s *Service) Plan(ctx context.Context, m *Machine) (Plan, error) {
 	if p.Remote, err = s.Source.Stat(ctx); err != nil {
 		return p, &StepError{StepCheck, err}
 	}
-	p.Outcome, p.Reason = u.decide(p.Remote, p.Remote.MD5)
-	if p.Outcome != "" {
+	r := u.decide(p.Remote, p.Remote.MD5)
+	if p.Outcome, p.Reason = r.Outcome, r.Detail; p.Outcome != "" {
 		return p, nil
 	}
 	p.Outcome = Updated

@@ -3,6 +3,7 @@ package dropship
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/dropship/dropship/hooks"
 )
@@ -18,8 +19,12 @@ func (u *update) recover(ctx context.Context) (Result, error) {
 	u.id = j.UpdateID
 	u.log = u.m.Logger.With("service", u.Name, "update_id", u.id)
 	u.log.WarnContext(ctx, "an update was interrupted: completing or undoing it", "hash", j.To.Hash, "status", string(j.Status))
-	if j.Hook > len(u.After) {
-		j.Hook = 0 // the chain is another one by now
+	if !slices.Equal(j.Chain, names(u.After)) {
+		j.Chain, j.Hook = names(u.After), 0 // it is another chain by now: none of its hooks has run
+	}
+	// Where nothing can be recorded, hooks would run again and again.
+	if err := u.m.Store.Save(u.st); err != nil {
+		return Result{}, &StepError{StepState, err}
 	}
 
 	current, known, err := u.Site.Current()
@@ -41,6 +46,9 @@ func (u *update) recover(ctx context.Context) (Result, error) {
 			return u.rollBack(ctx, j, err)
 		}
 		err = u.settle(ctx, j)
+	}
+	if serr := u.m.Store.Save(u.st); serr != nil {
+		return r, &StepError{StepState, errors.Join(err, serr)}
 	}
 	if err != nil {
 		u.log.WarnContext(ctx, "the interrupted update did not come to a good end", "error", err)

@@ -31,6 +31,7 @@ type Result struct {
 	UpdateID     string
 	Hash         string // at the destination now, md5 in hex; empty if unknown or nothing
 	PreviousHash string // at the destination before
+	Quarantined  string // for Quarantine: the hash that is left alone
 	Detail       string // for Quarantine: the error that put it there
 	Took         time.Duration
 }

@@ -38,8 +38,9 @@ func (u *update) giveUp(ctx context.Context, j *Journal, step Step, cause error)
 	}
 	u.st.Journal = nil
 	cause = errors.Join(cause, u.m.Store.Save(u.st))
-	return Result{Outcome: GivenUp, UpdateID: j.UpdateID, Hash: j.From.Hash, PreviousHash: j.From.Hash, Took: time.Since(u.started)},
-		&StepError{step, cause}
+	err := &StepError{step, cause}
+	u.m.attempts.failed(u.Service, j.To.Revision, err)
+	return Result{Outcome: GivenUp, UpdateID: j.UpdateID, Hash: j.From.Hash, PreviousHash: j.From.Hash, Took: time.Since(u.started)}, err
 }
 
 // rollBack puts the previous release back, through both chains, and quarantines the hash that failed.
@@ -50,7 +51,7 @@ func (u *update) rollBack(ctx context.Context, failed *Journal, cause error) (Re
 	u.log.WarnContext(ctx, "rolling back", "hash", failed.To.Hash, "to", failed.From.Hash)
 	j := &Journal{
 		UpdateID: failed.UpdateID, Status: hooks.StatusRollback, To: failed.From, From: failed.To,
-		Error: cause.Error(), Started: failed.Started,
+		Chain: names(u.After), Error: cause.Error(), Started: failed.Started,
 	}
 	u.st.Journal, u.st.Staged = j, nil
 	u.quarantine(j, failed)

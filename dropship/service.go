@@ -33,4 +33,6 @@ type Turn struct {
 	Group  string
 	Slots  int
 	Wait   time.Duration // how long to wait for a slot; 0: as long as it takes
+	// Waiting, if set, is told who is ahead in line; see lock.Request.
+	Waiting func(ahead []lock.Holder)
 }

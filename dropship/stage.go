@@ -25,6 +25,10 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 	if err := u.Site.Ready(); err != nil {
 		return install.Release{}, err
 	}
+	// What a process left that was killed while it staged.
+	if err := u.Site.Recover(); err != nil {
+		return install.Release{}, err
+	}
 
 	select {
 	case u.m.downloads <- struct{}{}:
@@ -97,6 +101,10 @@ func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader,
 		return install.Release{}, err
 	}
 	u.log.InfoContext(ctx, "staged", "hash", rel.Hash, "entries", stats.Entries, "bytes", stats.Unpacked)
+	if method := u.Site.Method(); method != "exchange" && u.m.once("method "+u.Site.Destination()) {
+		u.log.WarnContext(ctx, "this file system cannot exchange two names in one step: a directory is absent for an instant when it is switched",
+			"destination", u.Site.Destination(), "method", method)
+	}
 	return rel, nil
 }
 

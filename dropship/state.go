@@ -60,7 +60,8 @@ type Journal struct {
 	Status   hooks.Status    `json:"status"`
 	To       install.Release `json:"to"`
 	From     install.Release `json:"from"`           // zero at a first install
-	Hook     int             `json:"hook,omitempty"` // position in the after chain: all before it have run
+	Chain    []string        `json:"chain"`          // the hooks of the after chain
+	Hook     int             `json:"hook,omitempty"` // position in that chain: all before it have run
 	Error    string          `json:"error,omitempty"`
 	Started  time.Time       `json:"started"`
 }

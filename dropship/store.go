@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/google/renameio/v2"
 )
 
 // ErrServiceBusy means that another process (an apply beside the agent, or the agent) works on the service.
@@ -37,7 +35,7 @@ func (s *Store) Load(service string) (*State, error) {
 	}
 	var st State
 	if err := json.Unmarshal(data, &st); err != nil {
-		return nil, fmt.Errorf("cannot understand the state of service %s in %s: %w (move the file away to start afresh; the artifact is then installed again)", service, path, err)
+		return nil, fmt.Errorf("cannot understand the state of service %s in %s: %w (move the file away to start afresh: what is at the destination is recognised, what was quarantined is forgotten)", service, path, err)
 	}
 	if st.Version > stateVersion {
 		return nil, fmt.Errorf("cannot use the state of service %s in %s: its format %d is newer than this dropship's %d: run the newer dropship", service, path, st.Version, stateVersion)
@@ -54,15 +52,29 @@ func (s *Store) Save(st *State) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the state of service %s: %w", st.Service, err)
 	}
-	path := s.path(st.Service)
-	if err := renameio.WriteFile(path, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("cannot keep the state of service %s: %w", st.Service, err)
-	}
-	// The rename itself is durable only once the directory is.
-	if err := syncDir(s.dir); err != nil {
+	if err := replace(s.path(st.Service), append(data, '\n')); err != nil {
 		return fmt.Errorf("cannot keep the state of service %s: %w", st.Service, err)
 	}
 	return nil
+}
+
+// replace puts a file in place of another in one step, durably. The new one is made beside it, always under
+// the same name: there is one writer, who holds the service's lock, and what a killed one left is overwritten.
+func replace(path string, data []byte) error {
+	next := path + ".new"
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(next, path); err != nil {
+		return err
+	}
+	// The rename itself is durable only once the directory is.
+	return syncDir(filepath.Dir(path))
 }
 
 // Lock makes this process the only one that works on a service, until unlock is called or the process
@@ -83,6 +95,11 @@ func (s *Store) Lock(service string) (unlock func(), err error) {
 		return nil, fmt.Errorf("cannot lock service %s: %w", service, err)
 	}
 	return func() { f.Close() }, nil
+}
+
+// release says how a person lets a quarantined hash be tried again.
+func (s *Store) release(service string) string {
+	return fmt.Sprintf("publish another artifact, or remove its entry from \"quarantine\" in %s", s.path(service))
 }
 
 func (s *Store) path(service string) string { return filepath.Join(s.dir, service+".json") }

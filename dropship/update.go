@@ -48,7 +48,10 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 			return Result{}, &StepError{StepSlot, err}
 		}
 		defer u.release(ctx)
-		// The wait may have been long: what is in the repository now?
+		// The wait may have been long: what is at the destination, and in the repository, now?
+		if err := u.look(); err != nil {
+			return Result{}, &StepError{StepState, err}
+		}
 		if rel, r, err = u.recheck(ctx, info, rel); err != nil || r.Outcome != "" {
 			return r, err
 		}
@@ -68,7 +71,9 @@ type update struct {
 	id      string
 	started time.Time
 	log     *slog.Logger
-	lease   lock.Lease // nil without a turn
+
+	lease    lock.Lease // nil without a turn
+	saidLost bool       // that the slot was lost after the switch
 }
 
 // begin loads what is known of the service, and removes what an interrupted process left half done.
@@ -81,9 +86,10 @@ func (s *Service) begin(m *Machine) (*update, error) {
 	if u.st, err = m.Store.Load(s.Name); err != nil {
 		return nil, err
 	}
-	if u.st.Journal != nil || m.once("recover "+s.Name) {
+	key := "recover " + s.Site.Destination()
+	if u.st.Journal != nil || m.once(key) {
 		if err := s.Site.Recover(); err != nil {
-			m.said.Delete("recover " + s.Name)
+			m.said.Delete(key)
 			return nil, err
 		}
 	}
@@ -122,12 +128,19 @@ func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, R
 		if r, err := u.nothingToDo(info, info.MD5); err != nil || r.Outcome != "" {
 			return info, install.Release{}, r, err
 		}
+		if err := u.m.attempts.early(u.Service, info.Revision); err != nil {
+			return info, install.Release{}, Result{}, err
+		}
 		rel, err := u.stage(ctx, info)
 		if errors.Is(err, artifact.ErrChanged) && attempt < 3 {
 			continue // published anew while we read: start again from Stat
 		}
 		if err != nil {
-			return info, rel, Result{}, &StepError{StepStage, err}
+			err := &StepError{StepStage, err}
+			if ctx.Err() == nil {
+				u.m.attempts.failed(u.Service, info.Revision, err)
+			}
+			return info, rel, Result{}, err
 		}
 		// Only now is the hash known for sure where the repository has no md5.
 		r, err := u.nothingToDo(info, rel.Hash)
@@ -140,27 +153,28 @@ func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, R
 	}
 }
 
-// decide returns an outcome, and its reason, if what the repository holds is installed already or must
-// not be. hash is the md5 of it, or empty: not known yet.
-func (u *update) decide(info artifact.Info, hash string) (Outcome, string) {
+// decide returns a result with an outcome if what the repository holds is installed already, or must not be.
+// hash is the md5 of it, or empty: not known yet.
+func (u *update) decide(info artifact.Info, hash string) Result {
 	source, in := u.Source.String(), u.st.Installed
-	if q, bad := u.st.quarantined(source, hash, info.Revision); bad && (in == nil || in.Hash != q.Hash || u.st.Failed != nil) {
-		return Quarantine, q.Error
-	}
+	r := Result{Hash: u.installedHash()}
 	info.MD5 = hash
-	if u.present && in != nil && u.st.Failed == nil && in.holds(source, info) {
-		return UpToDate, ""
+	q, bad := u.st.quarantined(source, hash, info.Revision)
+	switch {
+	case bad && (in == nil || in.Hash != q.Hash || u.st.Failed != nil):
+		r.Outcome, r.Quarantined, r.Detail = Quarantine, q.Hash, q.Error
+	case u.present && in != nil && u.st.Failed == nil && in.holds(source, info):
+		r.Outcome = UpToDate
 	}
-	return "", ""
+	return r
 }
 
-// nothingToDo returns a result with an outcome if there is nothing to install; see decide. Bytes that are known,
-// good or bad, and were published anew, are remembered under their new revision, so that the next check is cheap.
+// nothingToDo is decide, and remembers bytes that are known, good or bad, under the revision that they are
+// published as now, so that the next check is cheap.
 func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
-	outcome, reason := u.decide(info, hash)
-	r := Result{Outcome: outcome, Detail: reason, Hash: u.installedHash()}
+	r := u.decide(info, hash)
 	source, in := u.Source.String(), u.st.Installed
-	switch outcome {
+	switch r.Outcome {
 	case UpToDate:
 		if in.Revision == info.Revision && in.Artifact == source {
 			return r, nil
@@ -200,16 +214,20 @@ func (u *update) install(ctx context.Context, rel install.Release) (Result, erro
 	stopping := ctx
 	ctx = context.WithoutCancel(ctx)
 
-	from, err := u.previous()
+	from, known, err := u.previous()
 	if err != nil {
 		return Result{}, &StepError{StepSwitch, err}
 	}
-	j := &Journal{UpdateID: u.id, Status: hooks.StatusUpdate, To: rel, From: from, Started: u.started}
+	j := &Journal{UpdateID: u.id, Status: hooks.StatusUpdate, To: rel, From: from, Chain: names(u.After), Started: u.started}
 	u.st.Journal = j
 	if err := u.m.Store.Save(u.st); err != nil {
 		return Result{}, &StepError{StepState, err}
 	}
 	u.log.InfoContext(ctx, "updating", "hash", rel.Hash, "previous_hash", from.Hash)
+	if u.present && !known {
+		u.log.WarnContext(ctx, "what is at the destination was not installed by dropship: it is moved aside and kept",
+			"destination", u.Site.Destination(), "kept_as", from.ID)
+	}
 
 	if err := u.before(ctx, j); err != nil {
 		return u.giveUp(ctx, j, StepBefore, err)
@@ -227,21 +245,22 @@ func (u *update) install(ctx context.Context, rel install.Release) (Result, erro
 	return Result{Outcome: Updated, UpdateID: j.UpdateID, Hash: rel.Hash, PreviousHash: from.Hash, Took: time.Since(u.started)}, nil
 }
 
-// previous returns the release at the destination, as the one that a rollback puts back: zero if there
-// is nothing at the destination.
-func (u *update) previous() (install.Release, error) {
+// previous returns the release at the destination, as the one that a rollback puts back, and whether it is one
+// of ours: zero if there is nothing at the destination.
+func (u *update) previous() (r install.Release, known bool, err error) {
 	if !u.present {
-		return install.Release{}, nil
+		return install.Release{}, false, nil
 	}
-	_, known, err := u.Site.Current()
-	if err != nil {
-		return install.Release{}, err
+	_, known, err = u.Site.Current()
+	switch {
+	case err != nil:
+		return install.Release{}, false, err
+	case known:
+		return u.st.Installed.Release, true, nil // look made sure that it is this one
+	default:
+		// It gets a name, so that it is kept and can be put back.
+		return install.Release{ID: "found-" + u.id, Hash: u.installedHash()}, false, nil
 	}
-	if known {
-		return u.st.Installed.Release, nil // begin made sure that it is this one
-	}
-	// Not installed by us. It gets a name, so that it is kept and can be put back.
-	return install.Release{ID: "found-" + u.id, Hash: u.installedHash()}, nil
 }
 
 func (u *update) installedHash() string {
@@ -255,6 +274,7 @@ func (u *update) installedHash() string {
 func (u *update) settle(ctx context.Context, j *Journal) error {
 	u.st.Installed = &Installed{Release: j.To, At: time.Now().UTC(), UpdateID: j.UpdateID}
 	u.st.Journal, u.st.Staged, u.st.Failed = nil, nil, nil
+	u.m.attempts.succeeded(u.Service)
 	if err := u.m.Store.Save(u.st); err != nil {
 		return &StepError{StepState, err}
 	}
@@ -283,6 +303,9 @@ func (u *update) acquire(ctx context.Context, rel install.Release) (lock.Lease, 
 			if len(ahead) > 0 {
 				u.log.DebugContext(ctx, "waiting in line", "ahead", len(ahead), "holder", ahead[0].String())
 			}
+			if u.Turn.Waiting != nil {
+				u.Turn.Waiting(ahead)
+			}
 		},
 	})
 }
@@ -308,7 +331,7 @@ func (u *update) hold(stopping context.Context) {
 	case <-timer.C:
 	case <-stopping.Done():
 	case <-u.lease.Lost():
-		u.log.WarnContext(stopping, "slot lost during the hold: the next machine may have started already")
+		u.sayLost(stopping)
 	}
 }
 

@@ -24,7 +24,7 @@ SIGHUP reloads the configuration; a mistake in it leaves the old one in force. S
 updates whose hooks have not begun are abandoned with nothing changed, the others are completed first.
 A second SIGTERM or SIGINT ends the process at once; the next start completes or undoes what it broke off.
 Under systemd it tells when it is ready, reloading and stopping.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.agent(cmd.Context()) },
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/lock"
 )
 
 // errStillBusy means that another process worked on a service for as long as --wait allows.
@@ -38,13 +39,19 @@ than --wait for its slot. Interrupted (Ctrl-C), it abandons updates whose hooks 
 			if err != nil {
 				return err
 			}
+			if wait < time.Second {
+				return &exitError{exitUsage, fmt.Errorf("--wait %s is too short: a slot that is free takes up to a second to get", wait)}
+			}
 			m, services, err := a.chosen(logger, names)
 			if err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+			context.AfterFunc(ctx, func() {
+				stop() // a second Ctrl-C ends the process at once
+				logger.Info("interrupted: completing updates whose hooks have begun")
+			})
 			return a.apply(ctx, m, services, wait, logger)
 		},
 	}
@@ -59,7 +66,7 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 	results := make([]dropship.Result, len(services))
 	errs := make([]error, len(services))
 	for i, s := range services {
-		wg.Go(func() { results[i], errs[i] = applyOne(ctx, m, s, wait) })
+		wg.Go(func() { results[i], errs[i] = applyOne(ctx, m, s, wait, logger) })
 	}
 	wg.Wait()
 
@@ -68,14 +75,16 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 		r, err := results[i], errs[i]
 		switch {
 		case err != nil:
-			logger.Error("cannot update", "service", s.Name, "error", err)
+			if !errors.Is(err, context.Canceled) {
+				logger.Error("cannot update", "service", s.Name, "error", err)
+			}
 			fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, orText(string(r.Outcome), "not updated"))
 			worst = worse(worst, code(err))
 		case r.Outcome == dropship.Quarantine:
 			fmt.Fprintf(a.stdout, "%s: quarantined, still at %s: %s\n", s.Name, orText(r.Hash, "nothing"), r.Detail)
 			worst = worse(worst, exitFailed)
 		case r.Outcome == dropship.Updated:
-			fmt.Fprintf(a.stdout, "%s: updated from %s to %s in %s\n", s.Name, orText(r.PreviousHash, "nothing"), r.Hash, r.Took.Round(time.Millisecond))
+			fmt.Fprintf(a.stdout, "%s: %s%s in %s\n", s.Name, updatedFrom(r), r.Hash, r.Took.Round(time.Millisecond))
 		default:
 			fmt.Fprintf(a.stdout, "%s: %s (%s)\n", s.Name, r.Outcome, r.Hash)
 		}
@@ -88,10 +97,15 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 
 // applyOne updates a service, after completing what was interrupted before. wait limits only the waiting,
 // for a slot and for another process, not the work.
-func applyOne(ctx context.Context, m *dropship.Machine, s *dropship.Service, wait time.Duration) (dropship.Result, error) {
+func applyOne(ctx context.Context, m *dropship.Machine, s *dropship.Service, wait time.Duration, logger *slog.Logger) (dropship.Result, error) {
 	if s.Turn != nil {
 		limited, turn := *s, *s.Turn
 		turn.Wait = wait
+		turn.Waiting = func(ahead []lock.Holder) {
+			if len(ahead) > 0 {
+				logger.Info("waiting for a slot", "service", s.Name, "ahead", len(ahead), "holder", ahead[0].String())
+			}
+		}
 		limited.Turn = &turn
 		s = &limited
 	}
@@ -103,10 +117,15 @@ func applyOne(ctx context.Context, m *dropship.Machine, s *dropship.Service, wai
 		case errors.Is(err, dropship.ErrServiceBusy):
 			select {
 			case <-time.After(200 * time.Millisecond):
+			case <-ctx.Done():
+				return r, context.Cause(ctx)
 			case <-waiting.Done():
-				return r, fmt.Errorf("%w: %w", errStillBusy, context.Cause(waiting))
+				return r, errStillBusy
 			}
 		case err == nil && r.Outcome == dropship.Recovered:
+			if ctx.Err() != nil {
+				return r, context.Cause(ctx)
+			}
 		default:
 			return r, err
 		}
@@ -119,6 +138,14 @@ func worse(a, b int) int {
 		return exitFailed
 	}
 	return max(a, b)
+}
+
+// updatedFrom begins the line of an update.
+func updatedFrom(r dropship.Result) string {
+	if r.PreviousHash == "" {
+		return "installed "
+	}
+	return "updated from " + r.PreviousHash + " to "
 }
 
 func orText(s, otherwise string) string {

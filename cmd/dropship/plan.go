@@ -121,10 +121,10 @@ func installed(p dropship.Plan) string {
 	case !p.Present:
 		return "nothing"
 	case p.Installed == nil || p.Installed.Hash == "":
-		return "something that dropship did not install"
+		return "something that dropship did not install: it would be moved aside and kept"
 	case p.Installed.At.IsZero():
 		return p.Installed.Hash
 	default:
-		return fmt.Sprintf("%s (since %s)", p.Installed.Hash, p.Installed.At.Local().Format("2006-01-02 15:04:05"))
+		return fmt.Sprintf("%s (since %s)", p.Installed.Hash, p.Installed.At.Local().Format("2006-01-02 15:04:05 MST"))
 	}
 }

@@ -52,6 +52,7 @@ runs the before hooks, switches in one atomic step, runs the after hooks, and ro
 Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuration, 3 not free within --wait.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -75,9 +76,28 @@ Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuratio
 		exit = &exitError{exitUsage, fmt.Errorf("%w (see dropship --help)", err)}
 	}
 	if exit.err != nil {
-		fmt.Fprintln(stderr, "dropship:", exit.err)
+		a.sayWhy(exit.err)
 	}
 	return exit.code
+}
+
+// sayWhy writes why the program ends, as a line of the log where that is for machines.
+func (a *app) sayWhy(err error) {
+	if a.logFormat == "json" {
+		if logger, lerr := a.logger(); lerr == nil {
+			logger.Error("dropship ends", "error", err)
+			return
+		}
+	}
+	fmt.Fprintln(a.stderr, "dropship:", err)
+}
+
+// noArgs is for commands that take no arguments: the one that people give them is the configuration.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no arguments, and got %q: name the configuration with --config", cmd.Name(), args[0])
+	}
+	return nil
 }
 
 // code maps the error of an update to an exit code.

@@ -12,7 +12,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check the whole configuration, offline",
 		Long: `Validate reads every configuration file and reports all mistakes in them, each with file, line and column.
 It asks no repository, no Consul and no other server. Exit code 2 if there is a mistake.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			logger, err := a.logger()
 			if err != nil {
@@ -22,7 +22,7 @@ It asks no repository, no Consul and no other server. Exit code 2 if there is a 
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "%s: %s in %s, no mistakes\n", a.config, count(len(cfg.Services), "service"), count(len(cfg.Files), "file"))
+			fmt.Fprintf(a.stdout, "%s: no mistakes; %s in %s\n", a.config, count(len(cfg.Services), "service"), count(len(cfg.Files), "file"))
 			return nil
 		},
 	}

@@ -1,0 +1,67 @@
+package dropship
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// attemptsCap bounds the wait before a revision that failed is tried again.
+const attemptsCap = 15 * time.Minute
+
+// attempts remembers, as long as the process lives, which revision of a service failed in a way that costs
+// something at each try: a download, or hooks that stop and start the application. It is tried again less
+// and less often, while checks go on as ever, so that another revision is noticed at once. A service that is
+// configured anew begins anew. The zero value is ready. Safe for concurrent use.
+type attempts struct {
+	mu sync.Mutex
+	m  map[string]attempt
+}
+
+type attempt struct {
+	fingerprint, revision string
+	failures              int
+	next                  time.Time // not again before
+	err                   *StepError
+}
+
+// early returns why a revision is not tried now, or nil.
+func (a *attempts) early(s *Service, revision string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last, ok := a.m[s.Name]
+	if !ok || last.fingerprint != s.Fingerprint || last.revision != revision {
+		return nil
+	}
+	wait := time.Until(last.next)
+	if wait <= 0 {
+		return nil
+	}
+	return &StepError{last.err.Step, fmt.Errorf("%w (tried again in %s, or at once when another artifact is published)", last.err.Err, wait.Round(time.Second))}
+}
+
+// failed notes a failure.
+func (a *attempts) failed(s *Service, revision string, err *StepError) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := a.m[s.Name]
+	if last.fingerprint != s.Fingerprint || last.revision != revision {
+		last = attempt{fingerprint: s.Fingerprint, revision: revision}
+	}
+	last.failures++
+	last.err = err
+	if last.failures > 1 { // the next check comes late enough for a second try
+		last.next = time.Now().Add(backoff(s.CheckInterval, attemptsCap, last.failures-1))
+	}
+	if a.m == nil {
+		a.m = make(map[string]attempt)
+	}
+	a.m[s.Name] = last
+}
+
+// succeeded forgets a service's failures.
+func (a *attempts) succeeded(s *Service) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.m, s.Name)
+}
