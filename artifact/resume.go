@@ -9,15 +9,27 @@ import (
 	"time"
 )
 
-// errStalled is the cause of a resume after too long a silence.
-var errStalled = errors.New("no byte arrived for too long")
+// Why a connection is given up that its peer keeps open.
+var (
+	errStalled = errors.New("no byte arrived for too long")
+	errTooSlow = errors.New("too few bytes arrived for too long")
+)
 
 // ResumeOptions says how patient a download is. The zero value is right for the agent.
 type ResumeOptions struct {
-	StallTimeout time.Duration // without a byte for so long, the connection counts as cut; default 60s
-	Attempts     int           // gives up after so many in a row without a new byte; default 6
-	BaseDelay    time.Duration // before the first attempt after progress, doubled by each failure; default 500ms
-	MaxDelay     time.Duration // no delay is longer; default 15s
+	// StallTimeout is after how long without a byte a connection counts as cut; default 60s.
+	StallTimeout time.Duration
+	// MinProgress is how many bytes, or the whole rest, a connection must bring within ProgressTimeout, or
+	// it counts as cut too, since a trickle would hold up whoever waits for this download to end. Only the
+	// wait for the repository counts, not the time that the reader takes. Default 64 KiB and 5m.
+	MinProgress     int64
+	ProgressTimeout time.Duration
+	// Attempts is how many in a row may end before another MinProgress bytes have arrived; then the
+	// download gives up, a trickle after about half an hour. Default 6.
+	Attempts int
+	// BaseDelay comes before the first attempt after progress; each failure doubles it, up to MaxDelay.
+	// Default 500ms and 15s.
+	BaseDelay, MaxDelay time.Duration
 	// OnResume, if not nil, is told of each new attempt before its delay, in the goroutine that reads.
 	OnResume func(Resume)
 }
@@ -40,9 +52,11 @@ type resumingReader struct {
 	body     io.ReadCloser // nil between connections
 	cancel   context.CancelCauseFunc
 	conn     context.Context // of the current connection
-	progress bool            // the current connection, or the one that just ended, has given bytes
+	mark     int64           // the offset at the last progress: each o.MinProgress bytes further are some
+	waited   time.Duration   // for bytes of the current connection, since its begin or the last progress
+	progress bool            // the current connection, or the one that just ended, has made some
 	cause    error           // why the last connection ended
-	failures int             // attempts in a row without a new byte
+	failures int             // attempts in a row without progress
 	final    error           // what every further Read returns
 }
 
@@ -57,6 +71,12 @@ type resumingReader struct {
 func NewResumingReader(ctx context.Context, src Source, info Info, o ResumeOptions) io.ReadCloser {
 	if o.StallTimeout <= 0 {
 		o.StallTimeout = 60 * time.Second
+	}
+	if o.MinProgress <= 0 {
+		o.MinProgress = 64 << 10
+	}
+	if o.ProgressTimeout <= 0 {
+		o.ProgressTimeout = 5 * time.Minute
 	}
 	if o.Attempts <= 0 {
 		o.Attempts = 6
@@ -83,8 +103,8 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 		}
 		n, err := r.attempt(p)
 		r.offset += int64(n)
-		if n > 0 {
-			r.failures, r.progress = 0, true
+		if r.offset-r.mark >= r.o.MinProgress {
+			r.mark, r.waited, r.failures, r.progress = r.offset, 0, 0, true
 		}
 		if err != nil {
 			r.disconnect(err)
@@ -104,11 +124,18 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 func (r *resumingReader) attempt(p []byte) (int, error) {
 	if r.conn == nil {
 		r.conn, r.cancel = context.WithCancelCause(r.ctx)
-		r.progress = false
+		r.waited, r.progress = 0, false
 	}
-	// Only the wait for the repository counts as a stall, not the time that our reader takes.
-	stall := time.AfterFunc(r.o.StallTimeout, func() { r.cancel(errStalled) })
-	defer stall.Stop()
+	limit, reason := r.o.StallTimeout, errStalled
+	if left := r.o.ProgressTimeout - r.waited; left < limit {
+		limit, reason = left, errTooSlow
+	}
+	begin, cancel := time.Now(), r.cancel // a timer that is late must not end the connection after this one
+	timer := time.AfterFunc(limit, func() { cancel(reason) })
+	defer func() {
+		timer.Stop()
+		r.waited += time.Since(begin)
+	}()
 	if r.body == nil {
 		body, err := r.src.Open(r.conn, r.info, r.offset)
 		if err != nil {
@@ -124,7 +151,7 @@ func (r *resumingReader) disconnect(err error) {
 	if r.conn == nil {
 		return
 	}
-	stalled := errors.Is(context.Cause(r.conn), errStalled)
+	reason := context.Cause(r.conn)
 	r.cancel(nil)
 	if r.body != nil {
 		r.body.Close()
@@ -139,8 +166,10 @@ func (r *resumingReader) disconnect(err error) {
 		r.final = io.EOF
 	case err == io.EOF && r.info.Size < 0: //nolint:errorlint // a wrapped io.EOF is a connection's end
 		r.final = io.EOF
-	case stalled:
+	case reason == errStalled: //nolint:errorlint // it is ours
 		r.cause = fmt.Errorf("cannot read %s: %w (%s)", r.src, errStalled, r.o.StallTimeout)
+	case reason == errTooSlow: //nolint:errorlint // it is ours
+		r.cause = fmt.Errorf("cannot read %s: %w (less than %d in %s)", r.src, errTooSlow, r.o.MinProgress, r.o.ProgressTimeout)
 	case errors.Is(err, io.EOF):
 		r.cause = fmt.Errorf("cannot read %s: %w", r.src, io.ErrUnexpectedEOF)
 	default:

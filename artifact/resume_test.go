@@ -134,7 +134,8 @@ func TestResumingReader(t *testing.T) {
 				var reported []int64
 				begin := time.Now()
 				r := artifact.NewResumingReader(t.Context(), src, artifact.Info{Revision: "1", Size: 1024}, artifact.ResumeOptions{
-					OnResume: func(r artifact.Resume) { reported = append(reported, r.Offset) },
+					MinProgress: 1,
+					OnResume:    func(r artifact.Resume) { reported = append(reported, r.Offset) },
 				})
 				got, err := io.ReadAll(r)
 				took := time.Since(begin)
@@ -170,7 +171,7 @@ func TestResumingReaderJitter(t *testing.T) {
 		src := &fakeSource{content: text(), script: []answer{{bytes: 1, end: errCut}}}
 		delays := map[time.Duration]bool{}
 		r := artifact.NewResumingReader(t.Context(), src, artifact.Info{Revision: "1", Size: 1024}, artifact.ResumeOptions{
-			BaseDelay: time.Second, MaxDelay: time.Minute,
+			MinProgress: 1, BaseDelay: time.Second, MaxDelay: time.Minute,
 			OnResume: func(r artifact.Resume) { delays[r.Delay] = true },
 		})
 		defer r.Close()
@@ -193,7 +194,7 @@ func TestResumingReaderBackOff(t *testing.T) {
 		src := &fakeSource{content: text(), script: []answer{{bytes: 1, end: errCut}, {open: errCut}}}
 		var delays []time.Duration
 		r := artifact.NewResumingReader(t.Context(), src, artifact.Info{Revision: "1", Size: 1024}, artifact.ResumeOptions{
-			Attempts: 8,
+			MinProgress: 1, Attempts: 8,
 			OnResume: func(r artifact.Resume) { delays = append(delays, r.Delay) },
 		})
 		defer r.Close()
@@ -239,7 +240,7 @@ func TestResumingReaderGivesUp(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := &fakeSource{content: text(), script: tt.script}
 				info := artifact.Info{Revision: "1", Size: max(tt.size, 1024)}
-				r := artifact.NewResumingReader(t.Context(), src, info, artifact.ResumeOptions{})
+				r := artifact.NewResumingReader(t.Context(), src, info, artifact.ResumeOptions{MinProgress: 1})
 				defer r.Close()
 				_, err := io.ReadAll(r)
 				if !errors.Is(err, tt.want) {
