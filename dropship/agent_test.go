@@ -14,12 +14,17 @@ import (
 
 // start runs an agent for the world's service until the test, or stop, ends it.
 func (w *world) start(services ...*dropship.Service) (a *dropship.Agent, stop func()) {
+	a, stop = w.startWith(services)
+	synctest.Wait()
+	return a, stop
+}
+
+func (w *world) startWith(services []*dropship.Service) (a *dropship.Agent, stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	a = dropship.NewAgent(w.machine)
 	a.Start(ctx, services)
 	stop = func() { cancel(); a.Wait() }
 	w.t.Cleanup(stop)
-	synctest.Wait()
 	return a, stop
 }
 

@@ -74,6 +74,21 @@ func TestFault02FailingBeforeHookStopsTheUpdate(t *testing.T) {
 	w.wantLive("2")
 }
 
+func TestFault02FailingAfterHookStopsTheUpdate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.service.After = hooks.Chain{w.brokenAt("2"), w.hook("announce", nil)}
+	w.service.After[1].When = hooks.Success
+	w.source.publish(pack(t, "2"), "r2")
+	if r, err := w.update(); stepOf(t, err) != dropship.StepAfter || r.Outcome != dropship.RolledBack {
+		t.Errorf("got %q, %v", r.Outcome, err)
+	}
+	w.wantLive("1")
+	w.wantRan("after check update", "after check rollback")
+}
+
 func TestHookThatMayFailStopsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -101,6 +101,45 @@ func TestKilledInTheAfterChainIsCompleted(t *testing.T) {
 	w.wantLive("2")
 }
 
+// What has run is known by the hooks' names: a chain that is another one at the next start runs whole.
+func TestKilledInAChainThatIsAnotherOneAfterwards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.service.After = hooks.Chain{w.hook("warm up", nil), w.hook("migrate", nil), w.killAt("start", hooks.StatusUpdate)}
+	w.source.publish(pack(t, "1"), "r1")
+	w.killed()
+	w.took()
+	w.service.After = hooks.Chain{w.hook("start", nil), w.hook("check", nil), w.hook("announce", nil)}
+	w.mustUpdate(dropship.Recovered)
+	w.wantRan("after start update", "after check update", "after announce update")
+}
+
+// A disk that is full, or a state directory that is gone, must not make hooks run again and again.
+func TestRecoveryThatCannotBeRecordedRunsNoHook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.service.After = hooks.Chain{w.killAt("start", hooks.StatusUpdate)}
+	w.source.publish(pack(t, "1"), "r1")
+	w.killed()
+	w.took()
+	// Whatever the user, nothing can be created under the name that a new state is written to.
+	obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.new")
+	if err := os.Mkdir(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := w.update(); stepOf(t, err) != dropship.StepState {
+			t.Errorf("got %v, want an error at the state", err)
+		}
+	}
+	w.wantRan()
+	if err := os.Remove(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	w.mustUpdate(dropship.Recovered)
+	w.wantRan("after start update")
+}
+
 func TestKilledAfterTheSwitchAndBrokenIsRolledBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

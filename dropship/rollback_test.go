@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dropship/dropship/artifact/install"
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
 )
@@ -86,6 +87,33 @@ func TestRollbackRestoresWhatSomebodyElseInstalled(t *testing.T) {
 		t.Errorf("got %q", r.Outcome)
 	}
 	w.wantLive("by hand")
+}
+
+// What somebody else installed cannot be fetched again: it outlives all releases.
+func TestWhatSomebodyElseInstalledIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	o := w.service.Site.Options()
+	o.Keep = 0
+	w.service.Site = install.New(o)
+	dest := w.service.Site.Destination()
+	if err := os.MkdirAll(dest, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dest, "db"), []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"1", "2", "3"} {
+		w.source.publish(pack(t, version), version)
+		w.mustUpdate(dropship.Updated)
+	}
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(dest), ".web.dropship", "found-*", "tree", "db"))
+	if err != nil || len(found) != 1 {
+		t.Errorf("got %v, %v, want it kept once", found, err)
+	}
+	if got := strings.Count(w.log.String(), "moved aside and kept"); got != 1 {
+		t.Errorf("said %d times, want once", got)
+	}
 }
 
 func TestFailedFirstInstallStaysForWhoeverLooks(t *testing.T) {

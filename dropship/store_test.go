@@ -2,6 +2,7 @@ package dropship_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,18 @@ func TestStoreKeepsStatesPrivate(t *testing.T) {
 	}
 	if err := s.Save(&dropship.State{Version: 1, Service: "web"}); err != nil {
 		t.Fatal(err)
+	}
+	// In one step: whoever has the old file open still reads the old state, whole.
+	old, err := os.Open(filepath.Join(dir, "web.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if err := s.Save(&dropship.State{Version: 1, Service: "web", Destination: "/srv/web"}); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(old); err != nil || strings.Contains(string(data), "/srv/web") || !strings.Contains(string(data), `"web"`) {
+		t.Errorf("the old state, read after the new one was kept: got %q, %v", data, err)
 	}
 	unlock()
 	again, err := s.Lock("web")

@@ -239,6 +239,9 @@ func TestSlotLostAfterTheSwitchFinishesHere(t *testing.T) {
 	w.mustUpdate(dropship.Updated)
 	w.wantLive("1")
 	w.wantRan("after start update", "after check update")
+	if got := strings.Count(w.log.String(), "level=ERROR msg=\"slot lost after the switch"); got != 1 {
+		t.Errorf("got %d error lines about the lost slot, want 1\n%s", got, w.log)
+	}
 }
 
 func TestBeforeFailureAtAFirstInstallIsAWarning(t *testing.T) {

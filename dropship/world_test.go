@@ -35,7 +35,7 @@ type world struct {
 	locker  *locker
 	service *dropship.Service
 	machine *dropship.Machine
-	log     *bytes.Buffer
+	log     *logBuffer
 
 	mu  sync.Mutex
 	ran []string // hooks, in order: "before stop update"
@@ -43,7 +43,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), source: &source{}, locker: &locker{}, log: new(bytes.Buffer)}
+	w := &world{t: t, dir: t.TempDir(), source: &source{}, locker: &locker{}, log: new(logBuffer)}
 	w.service = &dropship.Service{
 		Name:          "web",
 		Source:        w.source,
@@ -59,7 +59,7 @@ func (w *world) restart() {
 	o := w.service.Site.Options()
 	w.service.Site = install.New(o)
 	w.machine = dropship.NewMachine("web-01", dropship.NewStore(filepath.Join(w.dir, "state")),
-		slog.New(slog.NewTextHandler(&lockedWriter{w: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 }
 
 // takesTurns makes the service take a slot.
@@ -166,15 +166,22 @@ func (h hookFunc) String() string { return h.name }
 
 func (h hookFunc) Run(ctx context.Context, ev hooks.Event) error { return h.run(ctx, ev) }
 
-type lockedWriter struct {
+// A logBuffer can be read while it is written.
+type logBuffer struct {
 	mu sync.Mutex
-	w  io.Writer
+	b  bytes.Buffer
 }
 
-func (l *lockedWriter) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(p)
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // pack returns a tar.gz whose file "version" holds that text.
