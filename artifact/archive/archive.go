@@ -49,13 +49,15 @@ type Stats struct {
 // links too; symlinks, hard links, empty directories; names as the bytes they are. The entry "." is
 // the top directory itself. A directory that the archive implies without naming it, and the top
 // directory if it is not named, get mode 0755; so do directories of a zip made without Unix modes,
-// while its files get 0644. A File gets 0755 if it begins as a program does (ELF, or "#!"), else 0644. Not kept: owners (Options.UID and GID decide), access
-// times, extended attributes and ACLs. A sparse file is written in full, and counts so. As with GNU
-// tar, of several entries with one name the last wins; only a directory cannot replace another kind
-// of entry, nor the reverse.
+// while its files get 0644. A File gets 0755 if it begins as a program does (ELF, or "#!"), else 0644.
+// Not kept: owners (Options.UID and GID decide), access times, extended attributes and ACLs. A sparse
+// file is written in full, and counts so; an implied directory counts as an entry. As with GNU tar, of
+// several entries with one name the last wins; only a directory cannot replace another kind of entry,
+// nor the reverse.
 //
 // What is refused, with the entry's name: an absolute name, ".." as part of a name, a NUL, in a zip a
-// backslash; an entry below one that is no directory, so also below a symlink; a symlink whose target
+// backslash; a name of more than 4095 bytes, of more than 255 in one of its parts, or of more than 256
+// parts; an entry below one that is no directory, so also below a symlink; a symlink whose target
 // is absolute or leads outside the tree; a hard link to anything but an earlier entry; devices, fifos
 // and sockets; setuid and setgid bits without Options.Setuid.
 //
@@ -63,7 +65,7 @@ type Stats struct {
 // so also an empty artifact (a File may be empty); a truncated or corrupt archive. A tar without its
 // end marker is accepted, as GNU tar does, if its last entry is complete: only the size or checksum of
 // the whole artifact shows that entries are missing after it. A *LimitError says which limit is
-// exceeded. Errors of r and of the file system are wrapped (syscall.ENOSPC, say). After ctx ends,
+// exceeded. Names in errors end after 200 bytes. Errors of r and of the file system are wrapped (syscall.ENOSPC, say). After ctx ends,
 // Unpack returns soon if reads from r do, with an error for which errors.Is(err, ctx.Err()) holds.
 // Nothing is retried.
 //
@@ -130,7 +132,7 @@ func (u *unpacker) run() error {
 	if u.o.Format != File && u.stats.Entries == 0 {
 		return errors.New("cannot unpack the artifact: the archive has no entries")
 	}
-	if _, err := u.copy(io.Discard, u.packed); err != nil {
+	if err := u.copy(io.Discard, u.packed); err != nil {
 		return fmt.Errorf("cannot read the artifact to its end: %w", err)
 	}
 	return nil
@@ -176,29 +178,26 @@ func (u *unpacker) own(chown func(uid, gid int) error) error {
 
 // fill copies a file's content, and counts it.
 func (u *unpacker) fill(f *os.File, content io.Reader) error {
-	_, err := u.copy(&counted{u, f}, content)
-	return err
+	return u.copy(&counted{u, f}, content)
 }
 
 // copy is io.CopyBuffer that stops when ctx ends, and always uses the one buffer there is.
-func (u *unpacker) copy(w io.Writer, r io.Reader) (int64, error) {
-	var done int64
+func (u *unpacker) copy(w io.Writer, r io.Reader) error {
 	for {
 		if err := u.ctx.Err(); err != nil {
-			return done, err
+			return err
 		}
 		n, err := r.Read(u.buf)
 		if n > 0 {
 			if _, err := w.Write(u.buf[:n]); err != nil {
-				return done, err
+				return err
 			}
-			done += int64(n)
 		}
 		if errors.Is(err, io.EOF) {
-			return done, nil
+			return nil
 		}
 		if err != nil {
-			return done, err
+			return err
 		}
 	}
 }

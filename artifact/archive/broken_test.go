@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -203,14 +205,30 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// What the file system says is in the error.
+// What the file system says is in the error, and of the names the beginning only.
 func TestFileSystemErrors(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
-	name := strings.Repeat("n", 256)
-	_, err := s.unpack(t.Context(), bytes.NewReader(packTar(t, file(name))), options(archive.Tar))
-	if !errors.Is(err, unix.ENAMETOOLONG) {
-		t.Errorf("got %v, want %v in it", err, unix.ENAMETOOLONG)
+	parent := strings.Repeat(strings.Repeat("n", 150)+"/", 3)
+	packed := packTar(t, dir("d"), file(parent+"f"), file("d/f"), file(parent+"g"))
+	half := len(packTar(t, dir("d"), file(parent+"f"))) - 2*512 // without the end marker
+	remove := func() {
+		if err := os.RemoveAll(filepath.Join(s.stage, parent)); err != nil {
+			t.Error(err)
+		}
 	}
-	checkError(t, err, name)
+	r := io.MultiReader(bytes.NewReader(packed[:half]), &hook{remove}, bytes.NewReader(packed[half:]))
+	_, err := s.unpack(t.Context(), r, options(archive.Tar))
+	if !errors.Is(err, unix.ENOENT) {
+		t.Errorf("got %v, want %v in it", err, unix.ENOENT)
+	}
+	checkError(t, err, "cannot unpack "+strconv.Quote(parent[:200]+"…"), "openat "+parent[:200]+"…: ")
+}
+
+// A hook runs when it is read, and is empty.
+type hook struct{ run func() }
+
+func (h *hook) Read([]byte) (int, error) {
+	h.run()
+	return 0, io.EOF
 }

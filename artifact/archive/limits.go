@@ -20,7 +20,7 @@ const ratioFrom = 64 << 20
 // Limits bound what an archive may unpack to. A field that is not positive means its default.
 type Limits struct {
 	Size    int64 // bytes of all files together
-	Entries int   // files, directories, links
+	Entries int   // files, directories (also those that are only implied), links
 	Ratio   int64 // unpacked bytes per packed byte, once past the first 64 MiB
 }
 
@@ -41,7 +41,7 @@ func (l Limits) withDefaults() Limits {
 type LimitError struct {
 	What  string // the attribute of an artifact block to raise: "maxSize", "maxEntries" or "maxRatio"
 	Limit int64  // in bytes, entries, or unpacked bytes per packed byte
-	Entry string // where it showed; empty: in no entry
+	Entry string // where it showed, as errors name it; empty: in no entry
 }
 
 func (e *LimitError) Error() string {
@@ -58,9 +58,9 @@ func (e *LimitError) Error() string {
 }
 
 // count allows one more entry.
-func (u *unpacker) count(entry string) error {
+func (u *unpacker) count() error {
 	if u.stats.Entries >= u.limits.Entries {
-		return entryError(entry, &LimitError{What: "maxEntries", Limit: int64(u.limits.Entries)})
+		return &LimitError{What: "maxEntries", Limit: int64(u.limits.Entries)}
 	}
 	u.stats.Entries++
 	return nil

@@ -38,6 +38,9 @@ func TestLimits(t *testing.T) {
 		{"size of the zip itself", append(bytes.Clone(threeZip), make([]byte, 2<<20)...), archive.Zip, archive.Limits{Size: 100, Entries: 3}, &archive.LimitError{What: "maxSize", Limit: 100}},
 		{"entries reached", three, archive.Tar, archive.Limits{Entries: 3}, nil},
 		{"entries exceeded", three, archive.Tar, archive.Limits{Entries: 2}, &archive.LimitError{What: "maxEntries", Limit: 2, Entry: "d/l"}},
+		{"entries reached by implied directories", packTar(t, file("a/b/c/f"), dir("a")), archive.Tar, archive.Limits{Entries: 5}, nil},
+		{"entries exceeded by implied directories", packTar(t, file("a/b/c/f")), archive.Tar, archive.Limits{Entries: 3}, &archive.LimitError{What: "maxEntries", Limit: 3, Entry: "a/b/c/f"}},
+		{"entries exceeded by implied directories in a zip", packZip(t, zipped{"a/b/c/", "", fs.ModeDir | 0o755}), archive.Zip, archive.Limits{Entries: 2}, &archive.LimitError{What: "maxEntries", Limit: 2, Entry: "a/b/c/"}},
 		{"entries in a zip", threeZip, archive.Zip, archive.Limits{Entries: 2}, &archive.LimitError{What: "maxEntries", Limit: 2, Entry: "d/g"}},
 		{"ratio of a file", zeros(t, "80M", "0", "zstd"), archive.TarZstd, archive.Limits{}, &archive.LimitError{What: "maxRatio", Limit: 200, Entry: "zeros"}},
 		// What follows the entries is not written, and counts all the same.

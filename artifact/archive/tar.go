@@ -24,7 +24,7 @@ func (u *unpacker) tar() error {
 		return err
 	}
 	// Blocks of zeros follow, and then the checksum of the compression: reading to the end checks it.
-	if _, err := u.copy(io.Discard, stream); err != nil {
+	if err := u.copy(io.Discard, stream); err != nil {
 		return fmt.Errorf("cannot read the archive to its end: %w", truncated(err))
 	}
 	return t.finish()
@@ -46,14 +46,14 @@ func (u *unpacker) entries(t *tree, tr *tar.Reader) error {
 		case err != nil && last == "":
 			return fmt.Errorf("cannot unpack the artifact: %w", truncated(err))
 		case err != nil:
-			return fmt.Errorf("cannot read the archive after %q: %w", last, truncated(err))
+			return fmt.Errorf("cannot read the archive after %q: %w", cut(last), truncated(err))
 		}
 		last = h.Name
 		if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeVolumeLabel {
 			continue // about the archive, no entry of it
 		}
-		if err := u.count(h.Name); err != nil {
-			return err
+		if err := u.count(); err != nil {
+			return entryError(h.Name, err)
 		}
 		if err := u.entry(t, tr, h); err != nil {
 			return entryError(h.Name, truncated(err))
@@ -90,12 +90,4 @@ func truncated(err error) error {
 		return fmt.Errorf("the archive is truncated: %w", err)
 	}
 	return err
-}
-
-// entryError adds the entry's name.
-func entryError(name string, err error) error {
-	if limit, ok := errors.AsType[*LimitError](err); ok {
-		limit.Entry = name
-	}
-	return fmt.Errorf("cannot unpack %q: %w", name, err)
 }

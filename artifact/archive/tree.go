@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,9 +40,6 @@ type attributes struct {
 
 // permissions are the bits of a mode that are kept.
 const permissions = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
-
-// maxTarget is the longest target that Linux gives a symlink.
-const maxTarget = 4095
 
 func newTree(u *unpacker) (*tree, error) {
 	if err := u.dir.Mkdir(u.name, 0o700); err != nil {
@@ -83,7 +79,7 @@ func (t *tree) enter(name string) error {
 	if name == t.parentName {
 		return nil
 	}
-	if err := t.mkdir(name); err != nil {
+	if err := t.imply(name); err != nil {
 		return err
 	}
 	t.leave()
@@ -92,26 +88,38 @@ func (t *tree) enter(name string) error {
 	}
 	parent, err := t.root.OpenRoot(name)
 	if err != nil {
-		return err
+		return short(err)
 	}
 	t.parent, t.parentName = parent, name
 	return nil
 }
 
-// mkdir makes the directory of that name, and those above, where they are missing.
-func (t *tree) mkdir(name string) error {
+// imply makes the directory of that name, and those above, where they are missing. One entry can imply
+// many: each counts as an entry, and none is made after the end of the context.
+func (t *tree) imply(name string) error {
 	if _, ok := t.directories[name]; ok {
 		return nil
 	}
-	if err := t.mkdir(path.Dir(name)); err != nil {
+	if err := t.imply(path.Dir(name)); err != nil {
 		return err
 	}
+	if err := t.u.ctx.Err(); err != nil {
+		return err
+	}
+	if err := t.u.count(); err != nil {
+		return err
+	}
+	return t.mkdir(name)
+}
+
+// mkdir makes the directory of that name in one that there is.
+func (t *tree) mkdir(name string) error {
 	err := t.root.Mkdir(name, 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%q is there already, as another kind of entry than a directory", name)
+		return fmt.Errorf("%q is there already, as another kind of entry than a directory", cut(name))
 	}
 	if err != nil {
-		return err
+		return short(err)
 	}
 	t.directories[name] = implied
 	return nil
@@ -125,8 +133,13 @@ func (t *tree) directory(entry string, a attributes) error {
 	if err := t.allow(a); err != nil {
 		return err
 	}
-	if err := t.mkdir(name); err != nil {
-		return err
+	if _, ok := t.directories[name]; !ok {
+		if err := t.imply(path.Dir(name)); err != nil {
+			return err
+		}
+		if err := t.mkdir(name); err != nil {
+			return err
+		}
 	}
 	t.directories[name] = a
 	return nil
@@ -217,28 +230,28 @@ func (t *tree) hardLink(entry, target string) error {
 	}
 	to, err := clean(target)
 	if err != nil {
-		return fmt.Errorf("it is a link to %q: %w", target, err)
+		return fmt.Errorf("it is a link to %q: %w", cut(target), err)
 	}
 	if to == name {
 		return errors.New("it is a link to itself")
 	}
 	// Not through a symlink: only directories are in the map.
 	if _, ok := t.directories[path.Dir(to)]; !ok {
-		return fmt.Errorf("it is a link to %q, which is no earlier entry", target)
+		return fmt.Errorf("it is a link to %q, which is no earlier entry", cut(target))
 	}
 	info, err := t.root.Lstat(to)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("it is a link to %q, which is no earlier entry", target)
+		return fmt.Errorf("it is a link to %q, which is no earlier entry", cut(target))
 	case err != nil:
-		return err
+		return short(err)
 	case info.IsDir():
-		return fmt.Errorf("it is a hard link to the directory %q", target)
+		return fmt.Errorf("it is a hard link to the directory %q", cut(target))
 	case info.Mode().Type() == fs.ModeSymlink:
 		// The same relative target leads elsewhere from here.
 		symlink, err := t.root.Readlink(to)
 		if err != nil {
-			return err
+			return short(err)
 		}
 		winding, err := checkTarget(name, symlink)
 		if err != nil {
@@ -248,7 +261,7 @@ func (t *tree) hardLink(entry, target string) error {
 			t.winding = append(t.winding, name)
 		}
 	}
-	return t.create(name, func(string) error { return t.root.Link(to, name) })
+	return t.create(name, func(string) error { return short(t.root.Link(to, name)) })
 }
 
 // create has one entry made that is no directory, in place of an earlier one if need be.
@@ -282,14 +295,20 @@ func (t *tree) allow(a attributes) error {
 func (t *tree) finish() error {
 	t.leave()
 	for _, name := range t.winding {
+		if err := t.u.ctx.Err(); err != nil {
+			return fmt.Errorf("cannot unpack the artifact: %w", err)
+		}
 		if err := t.checkWinding(name); err != nil {
 			return entryError(name, err)
 		}
 	}
 	// Backwards, what is in a directory comes before it: a directory may forbid to search it.
 	for _, name := range slices.Backward(slices.Sorted(maps.Keys(t.directories))) {
+		if err := t.u.ctx.Err(); err != nil {
+			return fmt.Errorf("cannot unpack the artifact: %w", err)
+		}
 		if err := t.settle(name, t.directories[name]); err != nil {
-			return entryError(name, err)
+			return entryError(name, short(err))
 		}
 	}
 	return nil
@@ -313,54 +332,5 @@ func (t *tree) checkWinding(name string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it is a symlink that leads outside: %w", err)
-}
-
-// clean returns an entry's name as os.Root takes it: relative, with nothing to skip, "." for the top.
-func clean(entry string) (string, error) {
-	switch {
-	case entry == "":
-		return "", errors.New("its name is empty")
-	case strings.HasPrefix(entry, "/"):
-		return "", errors.New("its name is absolute")
-	case strings.Contains(entry, "\x00"):
-		return "", errors.New("its name has a NUL in it")
-	}
-	if slices.Contains(strings.Split(entry, "/"), "..") {
-		return "", errors.New("its name leads outside with \"..\"")
-	}
-	return path.Clean(entry), nil
-}
-
-// checkTarget says whether target leads outside the tree from a symlink at name. winding: it goes up
-// after it went down, and so what is there decides. All other targets are surely inside: they go up
-// through real directories only, and a symlink that they meet on the way down is checked itself.
-func checkTarget(name, target string) (winding bool, err error) {
-	switch {
-	case target == "":
-		return false, errors.New("it is a symlink to nothing")
-	case len(target) > maxTarget:
-		return false, errors.New("it is a symlink with a target that is too long")
-	case strings.HasPrefix(target, "/"):
-		return false, fmt.Errorf("it is a symlink to %q, which is absolute: link to a path relative to it", target)
-	case strings.Contains(target, "\x00"):
-		return false, errors.New("it is a symlink with a NUL in its target")
-	}
-	depth := strings.Count(name, "/")
-	down := false
-	for part := range strings.SplitSeq(target, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			depth--
-			winding = winding || down
-		default:
-			depth++
-			down = true
-		}
-		if depth < 0 {
-			return false, fmt.Errorf("it is a symlink to %q, which leads outside", target)
-		}
-	}
-	return winding, nil
+	return fmt.Errorf("it is a symlink that leads outside: %w", short(err))
 }

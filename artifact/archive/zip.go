@@ -18,7 +18,7 @@ func (u *unpacker) zip() error {
 		return fmt.Errorf("cannot write down the zip to unpack: %w", err)
 	}
 	defer spool.Close()
-	table := &tableReader{r: spool, limits: u.limits, left: u.limits.table()}
+	table := &tableReader{u: u, r: spool, left: u.limits.table()}
 	z, err := zip.NewReader(table, u.stats.Packed)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // names are checked here, with or without GODEBUG
 		return fmt.Errorf("cannot read the zip's table of contents, which is at its end: %w", err)
@@ -33,8 +33,8 @@ func (u *unpacker) zip() error {
 		if err := u.ctx.Err(); err != nil {
 			return fmt.Errorf("cannot unpack the artifact: %w", err)
 		}
-		if err := u.count(f.Name); err != nil {
-			return err
+		if err := u.count(); err != nil {
+			return entryError(f.Name, err)
 		}
 		if err := zipEntry(t, f); err != nil {
 			return entryError(f.Name, truncated(err))
@@ -54,7 +54,7 @@ func (u *unpacker) spool() (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	if _, err := u.copy(&spoolWriter{f, u.limits, u.limits.Size + u.limits.table()}, u.packed); err != nil {
+	if err := u.copy(&spoolWriter{f, u.limits, u.limits.Size + u.limits.table()}, u.packed); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -82,18 +82,21 @@ func (s *spoolWriter) Write(p []byte) (int, error) {
 // A tableReader bounds what is read until done is set. archive/zip reads the whole table at once,
 // and how long it says it is proves nothing.
 type tableReader struct {
-	r      io.ReaderAt
-	limits Limits
-	left   int64
-	done   bool
+	u    *unpacker
+	r    io.ReaderAt
+	left int64
+	done bool
 }
 
 func (t *tableReader) ReadAt(p []byte, offset int64) (int, error) {
 	if t.done {
 		return t.r.ReadAt(p, offset)
 	}
+	if err := t.u.ctx.Err(); err != nil {
+		return 0, err
+	}
 	if t.left < 0 {
-		return 0, &LimitError{What: "maxEntries", Limit: int64(t.limits.Entries)}
+		return 0, &LimitError{What: "maxEntries", Limit: int64(t.u.limits.Entries)}
 	}
 	n, err := t.r.ReadAt(p, offset)
 	t.left -= int64(n)
@@ -150,6 +153,6 @@ func zipTarget(f *zip.File) (string, error) {
 		return "", err
 	}
 	defer content.Close()
-	target, err := io.ReadAll(io.LimitReader(content, maxTarget+1))
+	target, err := io.ReadAll(io.LimitReader(content, maxPath+1))
 	return string(target), err
 }
