@@ -12,18 +12,13 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/dropship/dropship/artifact/internal/neterr"
+	"github.com/dropship/dropship/artifact/internal/transport"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
-const (
-	// patience is how long a server may take to accept a connection, and then to begin its answer. A
-	// body may take as long as it needs: who reads it watches for a stall.
-	patience     = 30 * time.Second
-	maxRedirects = 10
-)
+const maxRedirects = 10
 
 // client speaks to one web server. Safe for concurrent use.
 type client struct {
@@ -73,16 +68,10 @@ func (c *client) connect() (*nethttp.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	next := transport.New()
+	next.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	c.http = &nethttp.Client{
-		Transport: &authenticating{client: c, next: &nethttp.Transport{
-			Proxy:                 nethttp.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: patience}).DialContext,
-			TLSHandshakeTimeout:   patience,
-			ResponseHeaderTimeout: patience,
-			IdleConnTimeout:       90 * time.Second,
-			TLSClientConfig:       &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2:     true,
-		}},
+		Transport:     &authenticating{client: c, next: next},
 		CheckRedirect: checkRedirect,
 	}
 	return c.http, nil

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
+
+	"github.com/dropship/dropship/artifact/internal/transport"
 )
 
 const (
@@ -95,5 +97,6 @@ func newHTTPClient() *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) {
 			t.TLSHandshakeTimeout = dialTimeout
 			t.ResponseHeaderTimeout = headerTimeout
+			transport.DropSilent(t)
 		})
 }

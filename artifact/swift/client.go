@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,16 +13,12 @@ import (
 	"github.com/ncw/swift/v2"
 
 	"github.com/dropship/dropship/artifact/internal/neterr"
+	"github.com/dropship/dropship/artifact/internal/transport"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
-const (
-	// patience is how long a server may take to accept a connection, and then to begin its answer. A
-	// body may take as long as it needs: who reads it watches for a stall.
-	patience = 30 * time.Second
-	// smallDeadline is for the whole of what is not an artifact: a login, a manifest.
-	smallDeadline = 60 * time.Second
-)
+// smallDeadline is for the whole of what is not an artifact: a login, a manifest.
+const smallDeadline = 60 * time.Second
 
 var errSmallDeadline = fmt.Errorf("there was no complete answer within %s", smallDeadline)
 
@@ -39,22 +34,16 @@ type client struct {
 }
 
 func newClient(c config) *client {
-	transport := &withoutRedirects{&http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: patience}).DialContext,
-		TLSHandshakeTimeout:   patience,
-		ResponseHeaderTimeout: patience,
-		IdleConnTimeout:       90 * time.Second,
-		ForceAttemptHTTP2:     true,
-		DisableCompression:    true, // the bytes as they are in the object are wanted
-	}}
+	t := transport.New()
+	t.DisableCompression = true // the bytes as they are in the object are wanted
+	safe := &withoutRedirects{t}
 	domain := c.Domain
 	if domain == "" && c.AuthVersion == 3 {
 		domain = "Default" // v3 knows no user without one, and this is Keystone's own
 	}
 	return &client{
 		turn: make(chan struct{}, 1),
-		http: &http.Client{Transport: transport},
+		http: &http.Client{Transport: safe},
 		conn: &swift.Connection{
 			UserName:    c.User,
 			ApiKey:      c.Key.Reveal(),
@@ -65,7 +54,7 @@ func newClient(c config) *client {
 			TenantId:    c.TenantID,
 			Domain:      domain,
 			UserAgent:   "dropship",
-			Transport:   transport,
+			Transport:   safe,
 			// The context of a login and the transport bound it. The library's timer would only leave
 			// the request behind.
 			ConnectTimeout: 10 * smallDeadline,
