@@ -20,6 +20,7 @@ const defaultKeepReleases = 3
 func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlock, taken *destinations) (artifact.Source, *install.Site, string) {
 	target := s.destination(b)
 	if target != "" {
+		l.places = append(l.places, target)
 		taken.add(destination{service: service.Name, path: target, at: b.Destination.Expr.Range()})
 	}
 	setuid, _ := s.fields.boolean(b.Setuid)
@@ -71,7 +72,7 @@ func (l *loader) source(f *file, s *scope, b artifactBlock) (artifact.Source, st
 		return nil, ""
 	}
 	source, diags := r.Source(b.Rest, s.ectx)
-	l.fromKind(f, diags, "destination", "type", "content-type", "keepReleases", "persist", "owner", "group",
+	l.fromKind(f, "artifact", diags, "destination", "type", "content-type", "keepReleases", "persist", "owner", "group",
 		"setuid", "maxSize", "maxEntries", "maxRatio")
 	if diags.HasErrors() {
 		return nil, ""

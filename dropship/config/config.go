@@ -72,6 +72,7 @@ func (l *loader) decode() *Config {
 	}
 	config.StateDir = l.setting(DefaultStateDir, func(r rootBlock) *hcl.Attribute { return r.StateDir })
 	config.Socket = l.setting(DefaultSocket, func(r rootBlock) *hcl.Attribute { return r.Socket })
+	l.places = append(l.places, config.StateDir)
 	l.warnReadable()
 	l.decodeConsul()
 	l.decodeLock()

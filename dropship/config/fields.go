@@ -93,20 +93,19 @@ func (f *fields) path(attr *hcl.Attribute, missing string) string {
 	return abs
 }
 
-// duration reads a positive duration.
-func (f *fields) duration(attr *hcl.Attribute, missing time.Duration) time.Duration {
+// duration reads a duration that is longer than zero, and not below least.
+func (f *fields) duration(attr *hcl.Attribute, missing, least time.Duration) time.Duration {
 	v, ok := f.value(attr)
 	if !ok {
 		return missing
 	}
-	if v.Type() == cty.Number {
+	if v.Type() == cty.Number && v.AsBigFloat().Sign() > 0 {
 		f.errorf("Invalid duration", attr,
 			`A duration needs quotes and a unit: %s = "%ss", if seconds are meant.`, attr.Name, v.AsBigFloat().Text('f', -1))
 		return missing
 	}
 	if v.Type() != cty.String {
-		f.errorf("Invalid duration", attr,
-			`%s must be a duration such as "10s" or "1m30s", not a %s.`, attr.Name, v.Type().FriendlyName())
+		f.errorf("Invalid duration", attr, `%s must be a duration such as "10s" or "1m30s", and longer than zero.`, attr.Name)
 		return missing
 	}
 	d, err := time.ParseDuration(v.AsString())
@@ -117,6 +116,9 @@ func (f *fields) duration(attr *hcl.Attribute, missing time.Duration) time.Durat
 		return missing
 	case d <= 0:
 		f.errorf("Duration out of range", attr, "%s must be longer than zero.", attr.Name)
+		return missing
+	case d < least:
+		f.errorf("Duration out of range", attr, "%s must be at least %s.", attr.Name, least)
 		return missing
 	}
 	return d

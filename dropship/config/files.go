@@ -10,7 +10,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/dropship/dropship/lock"
 )
@@ -23,6 +22,7 @@ type loader struct {
 	reached  map[string]bool // by real path, so that a file reached twice is read once
 	diags    hcl.Diagnostics
 	secrets  []string // values that no message may show
+	places   []string // destinations and the stateDir, which messages may show
 
 	// What the shared blocks made, for the services.
 	shared       []string // what they were made from, for fingerprints
@@ -34,6 +34,7 @@ type loader struct {
 // A file is one *.hcl file.
 type file struct {
 	path   string
+	real   string // absolute, without links
 	mode   fs.FileMode
 	source *source
 	root   rootBlock
@@ -78,6 +79,9 @@ func (l *loader) read(path string) {
 		l.errorf("Cannot read the configuration", nil, "%v.", err)
 	case info.IsDir():
 		l.readDirectory(path, nil)
+		if len(l.files) == 0 && len(l.diags) == 0 {
+			l.errorf("No configuration", nil, "There is no *.hcl in %s. Create one, or name another directory with --config.", path)
+		}
 	default:
 		l.readFile(path, nil)
 	}
@@ -132,20 +136,18 @@ func (l *loader) readFile(path string, named *hcl.Range) {
 		l.errorf("Cannot read the file", named, "%v.", err)
 		return
 	}
-	f := &file{path: path, mode: info.Mode(), source: newSource(path, src)}
+	source, parsed, diags := parse(path, src)
+	f := &file{path: path, real: target, mode: info.Mode(), source: source, broken: diags.HasErrors()}
 	l.files = append(l.files, f)
-	l.secrets = append(l.secrets, f.source.secrets...)
-
-	parsed, diags := hclsyntax.ParseConfig(src, path, hcl.InitialPos)
-	l.diags = append(l.diags, explainSyntax(diags)...)
-	f.broken = diags.HasErrors()
+	l.secrets = append(l.secrets, source.secrets...)
+	l.diags = append(l.diags, diags...)
 	if parsed == nil {
 		return
 	}
 	// The structure alone: nothing is evaluated here.
 	diags = gohcl.DecodeBody(parsed.Body, nil, &f.root)
 	if !f.broken {
-		l.diags = append(l.diags, diags...)
+		l.fromKind(f, "service", diags)
 	}
 	l.readServicePath(f)
 }

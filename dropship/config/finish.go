@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -10,7 +12,6 @@ import (
 
 // finish returns all that was found, fit to print.
 func (l *loader) finish() *Diagnostics {
-	hide := newRedactor(l.secrets)
 	sources := make(map[string]*source, len(l.files))
 	for _, f := range l.files {
 		sources[f.path] = f.source
@@ -22,12 +23,13 @@ func (l *loader) finish() *Diagnostics {
 		}
 	}
 	all = sorted(all, l.files)
+	hide := newRedactor(l.secrets, l.known())
 	for _, diag := range all {
 		explainCall(diag)
-		if src := sources[subject(diag).Filename]; src != nil && diag.Summary == unsupportedArgument && !strings.Contains(diag.Detail, suggestion) {
-			diag.Detail += misplaced(string(diag.Subject.SliceBytes(src.text)))
+		if src := sources[subject(diag).Filename]; src != nil {
+			explain(diag, src)
 		}
-		diag.Summary, diag.Detail = hide.Replace(diag.Summary), hide.Replace(diag.Detail)
+		diag.Summary, diag.Detail = hide.redact(diag.Summary), hide.redact(diag.Detail)
 		// From these a printer would show the values of variables.
 		diag.Expression, diag.EvalContext, diag.Extra = nil, nil, nil
 	}
@@ -35,6 +37,41 @@ func (l *loader) finish() *Diagnostics {
 		return a.Subject != nil && b.Subject != nil && *a.Subject == *b.Subject && a.Summary == b.Summary && a.Detail == b.Detail
 	})
 	return &Diagnostics{all: all, sources: sources}
+}
+
+// explain says what may be meant where HCL does not know it, and shows nothing that is hidden in src.
+func explain(diag *hcl.Diagnostic, src *source) {
+	name := string(diag.Subject.SliceBytes(src.text))
+	if detail := hiddenDetails[diag.Summary]; detail != "" && src.hides(*diag.Subject) {
+		diag.Detail, name = detail, "NAME"
+	}
+	switch diag.Summary {
+	case unsupportedArgument:
+		// Which may be a credential's, misspelt.
+		src.hideArgument(diag.Subject.Start.Byte)
+		if !strings.Contains(diag.Detail, suggestion) {
+			diag.Detail += misplaced(name)
+		}
+	case unknownVariable:
+		diag.Detail += explainVariable(name)
+	}
+}
+
+// known returns what messages may show even where it holds a word that is a credential elsewhere.
+func (l *loader) known() []string {
+	known := slices.Concat(
+		slices.Collect(maps.Keys(l.kinds.Repositories)),
+		slices.Collect(maps.Keys(l.kinds.Hooks)),
+		slices.Collect(maps.Keys(l.kinds.Lockers)),
+		l.places,
+	)
+	for _, f := range l.files {
+		known = append(known, f.path, f.real, filepath.Dir(f.path))
+		if !f.broken { // else there is no telling what its labels are
+			known = append(known, f.root.labels()...)
+		}
+	}
+	return known
 }
 
 // subject returns where diag is, or nowhere.

@@ -19,7 +19,7 @@ func (l *loader) chain(f *file, s *scope, blocks []hookBlock) hooks.Chain {
 			l.unknown("Unknown hook", b.Label, "hook", b.Kind, slices.Collect(maps.Keys(l.kinds.Hooks)))
 		}
 		step := hooks.Step{
-			Timeout: s.fields.duration(b.Timeout, 0),
+			Timeout: s.fields.duration(b.Timeout, 0, 0),
 			OnError: hooks.OnError(s.fields.choice(b.OnError, string(kind.OnError), string(hooks.Abort), string(hooks.Continue))),
 			When:    hooks.When(s.fields.choice(b.When, string(kind.When), string(hooks.Always), string(hooks.Success), string(hooks.Failure))),
 		}
@@ -27,7 +27,7 @@ func (l *loader) chain(f *file, s *scope, blocks []hookBlock) hooks.Chain {
 			continue
 		}
 		hook, diags := kind.New(b.Rest, s.ectx)
-		l.fromKind(f, diags, "timeout", "onError", "when")
+		l.fromKind(f, b.Kind, diags, "timeout", "onError", "when")
 		if diags.HasErrors() {
 			continue
 		}

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,6 +192,20 @@ func TestNoConfiguration(t *testing.T) {
 	if !diags.HasErrors() || !strings.Contains(out, path) || !strings.Contains(out, "--config") {
 		t.Errorf("printed:\n%s", out)
 	}
+}
+
+func TestDirectoryWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "dropship.conf"), "", 0o640)
+	got, diags := config.Load(dir, kinds())
+	if out := printed(diags); got != nil || !strings.Contains(out, "There is no *.hcl in "+dir) {
+		t.Errorf("printed:\n%s", out)
+	}
+
+	main := filepath.Join(t.TempDir(), "dropship.hcl")
+	write(t, main, fmt.Sprintf("service_path = %q\n", dir), 0o640)
+	load(t, main) // services may come later
 }
 
 func TestDirectoryIsReadInOrderWithoutHiddenFiles(t *testing.T) {

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -51,7 +50,7 @@ func (d *Diagnostics) print(w io.Writer, diag *hcl.Diagnostic, color bool, width
 // printLine shows the line where at begins, and marks what of it is meant.
 func (d *Diagnostics) printLine(w io.Writer, at hcl.Range, paint, plain string) {
 	src := d.sources[at.Filename]
-	if src == nil {
+	if src == nil || len(src.text) == 0 {
 		return
 	}
 	line, faithful := src.line(at.Start.Line)
@@ -81,10 +80,4 @@ func printable(line string) string {
 		}
 		return r
 	}, line)
-}
-
-func longestFirst(values []string) []string {
-	values = slices.Clone(values)
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) })
-	return values
 }

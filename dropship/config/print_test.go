@@ -34,7 +34,7 @@ func TestPrint(t *testing.T) {
   a unit, such as "10s", "1m30s" or "2h".
 
 PATH:8:3: error: Unsupported argument
-   8 | 		kepReleases = 3
+   8 | 		kepReleases = (redacted)
      | 		^^^^^^^^^^^
   An argument named "kepReleases" is not
   expected here. Did you mean
@@ -70,6 +70,24 @@ func TestPrintSaysWhatWasMeant(t *testing.T) {
 		"the end of a line": {
 			"service \"a\" {\n  hash = \n}\n",
 			"   2 |   hash = \n     |          ^\n",
+		},
+		"a region of S3":              {"repo \"s3\" {\n  region = \"x\"\n}\n", `Did you mean "name"?`},
+		"a key of S3":                 {"service \"a\" {\n  artifact \"s3\" {\n    key = \"x\"\n  }\n}\n", `Did you mean "path"?`},
+		"a dest":                      {"service \"a\" {\n  artifact \"s3\" {\n    dest = \"x\"\n  }\n}\n", `Did you mean "destination"?`},
+		"an interval":                 {"service \"a\" {\n  interval = \"10s\"\n}\n", `Did you mean "checkInterval"?`},
+		"a cmd":                       {"service \"a\" {\n  before \"script\" {\n    cmd = \"true\"\n  }\n}\n", `Did you mean "command"?`},
+		"a variable of the shell":     {"service \"a\" {\n  before \"script\" {\n    command = \"cd ${HOME}\"\n  }\n}\n", `$${HOME} leaves it to the shell, and ${env("HOME")} takes`},
+		"a credential without quotes": {"repo \"s3\" {\n  token = abcd\n}\n", "There is no such variable. Put the value in quotes"},
+		"a negative number":           {"service \"a\" {\n  checkInterval = -1\n}\n", `checkInterval must be a duration such as "10s" or "1m30s", and longer than zero.`},
+		"too short an interval":       {"service \"a\" {\n  checkInterval = \"99ms\"\n}\n", "checkInterval must be at least 100ms."},
+		"another encoding":            {"s\x00e\x00r\x00v\x00", "web.hcl:1:1: error: Not UTF-8\n  The file"},
+		"an unclosed quote": {
+			"service \"a\" {\n  hash = \"abc\n}\n",
+			"   2 |   hash = \"abc\n     |          ^^^^\n",
+		},
+		"an unclosed heredoc": {
+			"service \"a\" {\n  hash = <<-END\n    abc\n}\n",
+			"   2 |   hash = <<-END\n     |          ^^^^^^\n  No line below is END alone",
 		},
 		"several arguments in a line": {"repo \"file\" { root = \"/srv\" type = \"file\" }\n", "each goes on a line of its own"},
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "github.com/hashicorp/hcl/v2"
+import (
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+)
 
 // The blocks as they stand in the files. Attributes with a rule of their own are kept as they are and
 // read later by a fields, so that each mistake is reported at its value.
@@ -14,6 +18,27 @@ type rootBlock struct {
 	Consul       []sharedBlock  `hcl:"consul,block"`
 	Locks        []lockBlock    `hcl:"lock,block"`
 	Services     []serviceBlock `hcl:"service,block"`
+}
+
+// labels returns those of all blocks.
+func (r rootBlock) labels() []string {
+	var labels []string
+	for _, b := range r.Repositories {
+		labels = append(labels, b.Name)
+	}
+	for _, b := range r.Locks {
+		labels = append(labels, b.Kind)
+	}
+	for _, b := range r.Services {
+		labels = append(labels, b.Name)
+		for _, hook := range slices.Concat(b.Before, b.After) {
+			labels = append(labels, hook.Kind)
+		}
+		for _, artifact := range b.Artifacts {
+			labels = append(labels, artifact.Repository)
+		}
+	}
+	return labels
 }
 
 // A sharedBlock is a block without a label.

@@ -21,14 +21,19 @@ type scope struct {
 	given  map[string]string // by the call that gave it
 }
 
+const (
+	envFunction  = "env"
+	fileFunction = "file"
+)
+
 // scope returns what expressions in f can use: env, file and hostname.
 func (l *loader) scope(f *file) *scope {
 	s := &scope{given: make(map[string]string)}
 	s.ectx = &hcl.EvalContext{
 		Variables: map[string]cty.Value{"hostname": cty.StringVal(l.hostname)},
 		Functions: map[string]function.Function{
-			"env":  s.env(),
-			"file": s.file(filepath.Dir(f.path)),
+			envFunction:  s.env(),
+			fileFunction: s.file(filepath.Dir(f.path)),
 		},
 	}
 	s.fields = &fields{ectx: s.ectx}

@@ -46,6 +46,20 @@ var leaks = map[string]string{
 	"size":              "service \"a\" {\n  artifact \"s3\" {\n    maxSize = env(\"DROPSHIP_TEST_PLANTED\")\n  }\n}\n",
 	"artifact type":     "service \"a\" {\n  artifact \"s3\" {\n    type = env(\"DROPSHIP_TEST_PLANTED\")\n  }\n}\n",
 	"file name":         "service \"a\" {\n  hash = file(env(\"DROPSHIP_TEST_PLANTED\"))\n}\n",
+	"behind a quote":    "service \"a\" {\n  before \"script\" {\n    command = \"true\n    env = {\n      \"MINE\" = \"" + planted + "\"\n    }\n  }\n}\n",
+	"behind ${":         "service \"a\" {\n  before \"script\" {\n    command = \"${A\"\n    env = {\n      \"MINE\" = \"" + planted + "\"\n    }\n  }\n}\n",
+	"in no heredoc":     "service \"a\" {\n  before \"script\" {\n    command = <<EOT\n" + planted + "\n  }\n}\n",
+	"in no brace":       "repo \"s3\" {\n  headers = {\n    X-Thing = \"a\"\n    \"" + planted + "\"\n",
+	"no brace":          "repo \"s3\" {\n  headers =\n    \"X-Thing\" = \"" + planted + "\"\n  }\n}\n",
+	"a block":           "repo \"s3\" {\n  headers {\n    \"X-Thing\" = \"" + planted + "\"\n  }\n}\n",
+	"no equals sign":    "repo \"s3\" {\n  token \"" + planted + "\"\n}\n",
+	"no quotes":         "repo \"s3\" {\n  token = " + planted + "\n}\n",
+	"no quotes, call":   "repo \"s3\" {\n  token = " + planted + "(1)\n}\n",
+	"directive":         "repo \"s3\" {\n  token = \"%{" + planted + "}\"\n}\n",
+	"another function":  "repo \"s3\" {\n  secret = upper(\"" + planted + "\")\n}\n",
+	"unknown":           "repo \"s3\" {\n  pasword = \"" + planted + "\"\n}\n",
+	"unknown, in line":  "repo \"swift\" { pasword = \"" + planted + "\" }\n",
+	"unknown, lines":    "repo \"s3\" {\n  auth = [\n    nope, \"" + planted + "\",\n  ]\n}\n",
 	"template":          "service \"a\" {\n  after \"graphite-event\" {\n    host = \"http://h\"\n    what = \"{{.${env(\"DROPSHIP_TEST_PLANTED\")}}}\"\n  }\n}\n",
 }
 
@@ -94,6 +108,8 @@ func TestCredentialsThatOthersCanRead(t *testing.T) {
 		"group may read":   {"repo \"s3\" {\n  secret = \"abcdefgh\"\n}\n", 0o640, 0},
 		"no literal":       {"repo \"s3\" {\n  secret = env(\"DROPSHIP_TEST_NEVER_SET\", \"\")\n}\n", 0o644, 0},
 		"empty":            {"repo \"s3\" {\n  secret = \"\"\n}\n", 0o644, 0},
+		"url":              {"service \"a\" {\n  after \"graphite-event\" {\n    host = \"http://me:abcdefgh@host\"\n  }\n}\n", 0o644, 3},
+		"url without":      {"service \"a\" {\n  after \"graphite-event\" {\n    host = \"http://me@host:80\"\n  }\n}\n", 0o644, 0},
 		"key id":           {"repo \"s3\" {\n  accessKey = \"abcdefgh\"\n}\n", 0o644, 0},
 	}
 	for name, test := range tests {
@@ -117,6 +133,51 @@ func TestCredentialsThatOthersCanRead(t *testing.T) {
 				t.Errorf("warning at line %d, want %d:\n%s", got, test.want, printed(diags))
 			}
 		})
+	}
+}
+
+// A credential that is a word of what everybody knows is not told by the hole that it would leave there.
+func TestCredentialThatIsAWord(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "examples")
+	if err := os.Mkdir(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "dropship.hcl")
+	write(t, path, `repo "s3" {
+  accessKey = "prod"
+  secret    = "example"
+  token     = "service"
+}
+service "prod-web" {
+  hash          = "example"
+  checkInterval = "an example"
+  artifact "s3" {
+    bucket      = "b"
+    path        = "a"
+    destination = "/srv/prod"
+  }
+}
+service "prod-web" {
+  artifact "s3" {
+    bucket      = "b"
+    path        = "a"
+    destination = "/srv/prod/example"
+  }
+}
+`, 0o644)
+	_, diags := config.Load(path, kinds())
+	got := printed(diags)
+	for _, want := range []string{
+		"chmod 640 " + path,
+		`Service "prod-web" is defined at ` + path,
+		"/srv/prod/example is inside /srv/prod, where service \"prod-web\" at",
+		`"(redacted)" is no md5`,
+		`"an (redacted)" is no duration`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in:\n%s", want, got)
+		}
 	}
 }
 

@@ -10,7 +10,10 @@ import (
 	"github.com/dropship/dropship/dropship"
 )
 
-const defaultCheckInterval = 30 * time.Second
+const (
+	defaultCheckInterval = 30 * time.Second
+	leastCheckInterval   = 100 * time.Millisecond // less is a load on the repository, and a slip of the keyboard
+)
 
 var hashPattern = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 
@@ -48,8 +51,8 @@ func (l *loader) decodeService(f *file, b serviceBlock, taken *destinations) *dr
 	defer l.take(s)
 	service := &dropship.Service{
 		Name:          b.Name,
-		CheckInterval: s.fields.duration(b.CheckInterval, defaultCheckInterval),
-		UpdateTTL:     s.fields.duration(b.UpdateTTL, 0),
+		CheckInterval: s.fields.duration(b.CheckInterval, defaultCheckInterval, leastCheckInterval),
+		UpdateTTL:     s.fields.duration(b.UpdateTTL, 0, 0),
 		Hash:          l.hash(s, b.Hash),
 		Turn:          l.turn(s, b),
 	}

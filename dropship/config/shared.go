@@ -40,7 +40,7 @@ func (l *loader) decodeConsul() {
 				continue
 			}
 			s := l.scope(f)
-			l.fromKind(f, l.kinds.Consul(b.Rest, s.ectx))
+			l.fromKind(f, "consul", l.kinds.Consul(b.Rest, s.ectx))
 			l.take(s)
 			l.shared = append(l.shared, f.block(b.Def, b.Body, s))
 		}
@@ -68,7 +68,7 @@ func (l *loader) decodeLock() {
 			}
 			s := l.scope(f)
 			locker, diags := newLocker(b.Rest, s.ectx)
-			l.fromKind(f, diags)
+			l.fromKind(f, "lock "+b.Kind, diags)
 			l.take(s)
 			l.locker = locker
 			l.shared = append(l.shared, f.block(b.Def, b.Body, s))
@@ -140,7 +140,7 @@ func (l *loader) decodeRepository(f *file, b repoBlock) {
 		return
 	}
 	value, diags := newRepository(b.Rest, s.ectx)
-	l.fromKind(f, diags, "type")
+	l.fromKind(f, "repo "+kind, diags, "type")
 	l.take(s)
 	r.made = f.block(b.Def, b.Body, s)
 	if !diags.HasErrors() {

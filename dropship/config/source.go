@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -14,38 +13,76 @@ import (
 // A source is the text of one file, and which of it must not be printed.
 type source struct {
 	text    []byte
+	tokens  hclsyntax.Tokens
 	hidden  []hcl.Range  // values of attributes that hold credentials
 	shown   map[int]bool // lines where such a value is taken from elsewhere
 	secrets []string     // the literals among them
-	literal *hcl.Range   // the name of the first attribute with such a literal
+	literal *hcl.Range   // the first attribute with such a literal, or URL with a password in it
 }
 
 func newSource(path string, text []byte) *source {
 	src := &source{text: text, shown: make(map[int]bool)}
-	tokens, _ := hclsyntax.LexConfig(text, path, hcl.InitialPos)
-	for i := 0; i+1 < len(tokens); i++ {
-		name := tokens[i]
-		if name.Type != hclsyntax.TokenIdent && name.Type != hclsyntax.TokenQuotedLit || !holdsSecret(string(name.Bytes)) {
-			continue
-		}
-		value := i + 1
-		if tokens[value].Type == hclsyntax.TokenCQuote {
-			value++
-		}
-		if value+1 < len(tokens) && (tokens[value].Type == hclsyntax.TokenEqual || tokens[value].Type == hclsyntax.TokenColon) {
-			if newLine(tokens[:i]) && elsewhere(tokens[value+1:]) {
-				src.shown[name.Range.Start.Line] = true
-				continue
-			}
-			src.hide(name, tokens[value+1:])
-		}
+	src.tokens, _ = hclsyntax.LexConfig(text, path, hcl.InitialPos)
+	for i, name := range src.tokens {
+		src.findCredential(i, name)
 	}
 	return src
 }
 
-// newLine reports whether what follows tokens is the first on its line.
+// findCredential hides what follows the token at i, if that is the name of a credential.
+func (s *source) findCredential(i int, name hclsyntax.Token) {
+	quoted := name.Type == hclsyntax.TokenQuotedLit
+	if userInfo.Match(name.Bytes) && (quoted || name.Type == hclsyntax.TokenStringLit) && s.literal == nil {
+		s.literal = &name.Range
+	}
+	value := s.tokens[i+1:]
+	if quoted && len(value) > 0 && value[0].Type == hclsyntax.TokenCQuote {
+		value = value[1:]
+	}
+	assigned := len(value) > 0 && (value[0].Type == hclsyntax.TokenEqual || value[0].Type == hclsyntax.TokenColon)
+	if assigned {
+		value = value[1:]
+	}
+	switch {
+	case quoted && assigned: // as in a map of headers, or of an environment, whatever the name
+	case name.Type != hclsyntax.TokenIdent || !holdsSecret(string(name.Bytes)):
+		return
+	case !assigned && !newLine(s.tokens[:i]): // part of an expression
+		return
+	}
+	if assigned && newLine(s.tokens[:i]) && elsewhere(value) {
+		s.shown[name.Range.Start.Line] = true
+		return
+	}
+	literals := s.hide(value)
+	s.secrets = append(s.secrets, literals...)
+	if word := string(name.Bytes); len(literals) > 0 && s.literal == nil && holdsSecret(word) && !slices.Contains(doubtful, strings.ToLower(word)) {
+		s.literal = &name.Range
+	}
+}
+
+// hideArgument hides the value of the argument whose name begins at start.
+func (s *source) hideArgument(start int) {
+	i := slices.IndexFunc(s.tokens, func(t hclsyntax.Token) bool { return t.Range.Start.Byte == start })
+	if i >= 0 && i+2 < len(s.tokens) {
+		s.hide(s.tokens[i+2:])
+	}
+}
+
+// hides reports whether all of a range is hidden.
+func (s *source) hides(r hcl.Range) bool {
+	return slices.ContainsFunc(s.hidden, func(h hcl.Range) bool {
+		return h.Start.Byte <= r.Start.Byte && r.End.Byte <= h.End.Byte
+	})
+}
+
+// newLine reports whether what follows tokens is the first on its line, or in its block.
 func newLine(tokens hclsyntax.Tokens) bool {
-	return len(tokens) == 0 || bytes.HasSuffix(tokens[len(tokens)-1].Bytes, []byte("\n"))
+	if len(tokens) == 0 {
+		return true
+	}
+	last := tokens[len(tokens)-1]
+	return last.Type == hclsyntax.TokenOBrace || bytes.HasSuffix(last.Bytes, []byte("\n"))
 }
 
 // elsewhere reports whether a value is env("NAME") or file("path") and nothing more, which tells nobody the
@@ -64,15 +101,16 @@ func elsewhere(tokens hclsyntax.Tokens) bool {
 			return false
 		}
 	}
-	return true
+	name := string(tokens[0].Bytes)
+	return name == envFunction || name == fileFunction
 }
 
 // hide hides the expression that tokens begin with: to the end of its line, or of the last line that a
-// heredoc or a bracket makes it reach.
-func (s *source) hide(name hclsyntax.Token, tokens hclsyntax.Tokens) {
-	depth, calls := 0, false
-	var literals []string
-	for i, token := range tokens {
+// heredoc or a bracket makes it reach. It returns the literals in it, none where it calls a function:
+// what that is given, env("NAME") say, is no credential, and messages need it.
+func (s *source) hide(tokens hclsyntax.Tokens) (literals []string) {
+	depth, calls, end := 0, false, 0
+	for _, token := range tokens {
 		switch token.Type {
 		case hclsyntax.TokenOParen:
 			calls = true
@@ -84,19 +122,18 @@ func (s *source) hide(name hclsyntax.Token, tokens hclsyntax.Tokens) {
 		case hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit:
 			literals = append(literals, strings.TrimSpace(string(token.Bytes)))
 		}
-		if depth > 0 || token.Type != hclsyntax.TokenNewline && token.Type != hclsyntax.TokenEOF {
-			continue
+		if depth <= 0 && (token.Type == hclsyntax.TokenNewline || token.Type == hclsyntax.TokenEOF) {
+			break
 		}
-		s.hidden = append(s.hidden, hcl.RangeBetween(tokens[0].Range, tokens[max(i-1, 0)].Range))
-		// What a call is given, env("NAME") say, is no credential, and messages need it.
-		if !calls && len(literals) > 0 {
-			s.secrets = append(s.secrets, literals...)
-			if s.literal == nil && !slices.Contains(doubtful, strings.ToLower(string(name.Bytes))) {
-				s.literal = &name.Range
-			}
-		}
-		return
+		end++
 	}
+	if end > 0 {
+		s.hidden = append(s.hidden, hcl.RangeBetween(tokens[0].Range, tokens[end-1].Range))
+	}
+	if calls {
+		return nil
+	}
+	return literals
 }
 
 // holdsSecret reports whether an attribute of that name holds a credential.
@@ -118,7 +155,8 @@ var credentialWords = []string{"secret", "token", "password", "passwd", "credent
 // doubtful attributes may hold a credential, or nothing of the kind: not shown, but no reason to warn.
 var doubtful = []string{"accesskey", "headers", "env"}
 
-const redacted = "(redacted)"
+// userInfo is a name and a password in a URL.
+var userInfo = regexp.MustCompile(`://[^/\s"@:]*:[^/\s"@]+@`)
 
 // In a file that does not parse nothing can be told by its syntax, and credentials stand in places that
 // no name announces; these find them in a single line.
@@ -169,24 +207,4 @@ func (s *source) lineStart(number int) int {
 		start += i + 1
 	}
 	return start
-}
-
-// shortest is how long a value must be to be taken out of messages: a shorter one is no credential, and
-// would take the sense out of them. So would the words that messages are made of, where a placeholder
-// stands in an example.
-const shortest = 4
-
-// newRedactor takes values out of messages, whichever way they are written.
-func newRedactor(values []string) *strings.Replacer {
-	var pairs []string
-	for _, value := range longestFirst(values) {
-		if len(value) < shortest || slices.Contains(credentialWords, value) {
-			continue
-		}
-		pairs = append(pairs, value, redacted)
-		if q := strconv.Quote(value); q[1:len(q)-1] != value {
-			pairs = append(pairs, q[1:len(q)-1], redacted)
-		}
-	}
-	return strings.NewReplacer(pairs...)
 }

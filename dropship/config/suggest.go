@@ -27,7 +27,7 @@ func similar(name string, names []string) string {
 // didYouMean returns a sentence to end a message with, or nothing.
 func didYouMean(name string, names []string) string {
 	if s := similar(name, names); s != "" {
-		return fmt.Sprintf(" Did you mean %q?", s)
+		return fmt.Sprintf(" %s %q?", suggestion, s)
 	}
 	return ""
 }
@@ -49,17 +49,31 @@ func (l *loader) unknown(summary string, at hcl.Range, thing, name string, known
 
 const (
 	unsupportedArgument = "Unsupported argument"
+	unknownVariable     = "Unknown variable"
 	suggestion          = "Did you mean"
 )
 
+// otherNames are what other tools call an argument, by the block that it stands in.
+var otherNames = map[string]map[string]string{
+	"service":  {"interval": "checkInterval"},
+	"repo s3":  {"region": "name"},
+	"artifact": {"key": "path", "dest": "destination"},
+	"script":   {"cmd": "command"},
+}
+
 // fromKind adds what a kind found wrong in its part of a block in f. The kind cannot know of the
 // attributes that were taken from the block before, so their names are suggested here.
-func (l *loader) fromKind(f *file, diags hcl.Diagnostics, taken ...string) {
+func (l *loader) fromKind(f *file, block string, diags hcl.Diagnostics, taken ...string) {
 	for _, diag := range diags {
-		if diag.Summary == unsupportedArgument && diag.Subject != nil && !strings.Contains(diag.Detail, suggestion) {
-			name := string(diag.Subject.SliceBytes(f.source.text))
-			diag.Detail += didYouMean(name, taken)
+		if diag.Summary != unsupportedArgument || diag.Subject == nil || strings.Contains(diag.Detail, suggestion) {
+			continue
 		}
+		name := string(diag.Subject.SliceBytes(f.source.text))
+		if meant := otherNames[block][name]; meant != "" {
+			diag.Detail += fmt.Sprintf(" %s %q?", suggestion, meant)
+			continue
+		}
+		diag.Detail += didYouMean(name, taken)
 	}
 	l.diags = append(l.diags, diags...)
 }
@@ -83,21 +97,4 @@ func misplaced(name string) string {
 		}
 	}
 	return ""
-}
-
-// In the syntax of HCL 1, which the first version of Dropship read, these were no mistakes.
-var syntaxHints = map[string]string{
-	"Invalid single-argument block definition": "Where a block has more than one argument, each goes on a line of its own.",
-	"Missing newline after argument":           "Each argument goes on a line of its own.",
-	"Invalid argument name":                    "Write the name without quotes.",
-	"Invalid block definition":                 `Write a block as in: artifact "s3" { … }, without an equals sign.`,
-}
-
-func explainSyntax(diags hcl.Diagnostics) hcl.Diagnostics {
-	for _, diag := range diags {
-		if hint := syntaxHints[diag.Summary]; hint != "" {
-			diag.Detail += " " + hint
-		}
-	}
-	return diags
 }

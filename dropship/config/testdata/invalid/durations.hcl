@@ -20,6 +20,21 @@ service "web" {
   }
 }
 
+service "fast" {
+  checkInterval = "99ms" # ERROR: Duration out of range
+
+  artifact "s3" {
+    bucket      = "b"
+    path        = "fast.tar.gz"
+    destination = "/srv/fast"
+  }
+
+  after "script" {
+    command = "true"
+    timeout = -1 # ERROR: Invalid duration
+  }
+}
+
 service "api" {
   checkInterval = "0s" # ERROR: Duration out of range
 

@@ -1,0 +1,8 @@
+service "web" {
+  before "script" {
+    command = "cd ${hostname" # ERROR: Unclosed quote
+    env = {
+      "MODE" = "production"
+    }
+  }
+}
