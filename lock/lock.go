@@ -65,7 +65,9 @@ type Lease interface {
 	// It is not closed by Release.
 	Lost() <-chan struct{}
 	// Check asks the store, now and consistently, whether the slot is still held: nil if so, ErrLost if
-	// not (also after Release), another error if the store cannot say. It is the fence right before the switch.
+	// not (also after Release), another error if the store refuses to say. A store that fails for other
+	// reasons is asked again, until it answers, the slot is lost, or ctx ends: then the error has ctx's
+	// cause and the failure. So the caller bounds ctx. It is the fence right before the switch.
 	Check(ctx context.Context) error
 	// Release gives the slot back. It may be called again, and after a loss. An error means that the slot
 	// comes free only when it expires in the store.

@@ -26,6 +26,7 @@ func newLease(p *place, index uint64) *lease {
 func (l *lease) Lost() <-chan struct{} { return l.place.alive.Done() }
 
 // Check asks the local clock first, then Consul, then the clock again, since the answer may have taken its time.
+// An election of a leader must not cost the update that waits for the answer, so it asks until there is one.
 func (l *lease) Check(ctx context.Context) error {
 	l.mu.Lock()
 	released := l.released
@@ -37,7 +38,9 @@ func (l *lease) Check(ctx context.Context) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	q, err := p.store.line(ctx, 0)
+	ctx, cancel := p.untilLost(ctx)
+	defer cancel()
+	q, err := persist(ctx, func() (queue, error) { return p.store.line(ctx, 0) })
 	if err != nil {
 		return err
 	}

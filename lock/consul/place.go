@@ -16,7 +16,7 @@ const (
 	// short because an agent that is told to stop waits for it.
 	leaveTimeout   = 2 * time.Second
 	releaseTimeout = 5 * time.Second
-	// Errors while in line are met with a pause that doubles between these two.
+	// Errors while in line, or at a check, are met with a pause that doubles between these two.
 	firstPause = 50 * time.Millisecond
 	lastPause  = time.Second
 )
@@ -137,12 +137,18 @@ func (p *place) leave(ctx context.Context, timeout time.Duration) error {
 	return p.store.destroySession(ctx, p.id, timeout)
 }
 
-// persist repeats try until it succeeds, is refused, or ctx ends: the place in line is worth more than one
-// failed request, and ctx ends with the place.
+// persist repeats try until it succeeds, is refused, or ctx ends, whose cause is then in the error: the place
+// in line is worth more than one failed request, and ctx ends with the place.
 func persist(ctx context.Context, try func() (queue, error)) (queue, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		q, err := try()
-		if err == nil || ctx.Err() != nil || errors.Is(err, errRefused) || !sleep(ctx, pause) {
+		if err == nil || errors.Is(err, errRefused) {
+			return q, err
+		}
+		if !sleep(ctx, pause) {
+			if cause := context.Cause(ctx); !errors.Is(err, cause) {
+				err = fmt.Errorf("%w: %w", cause, err)
+			}
 			return q, err
 		}
 	}
