@@ -4,16 +4,20 @@
 package secret
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 )
 
 const redacted = "(redacted)"
 
-// A String is a credential. It prints as "(redacted)" under every fmt verb, in slog and in JSON;
-// only Reveal gives the value. It decodes from HCL like any string (gohcl looks at the kind).
+// A String is a credential. It prints as "(redacted)" under the verbs of fmt, in slog and in JSON; only
+// Reveal gives the value. It decodes from HCL like any string (gohcl looks at the kind).
+//
+// Some printers do not ask it: fmt in an unexported field of a struct that is printed whole, and where it
+// reports a wrong verb (%p, %w, which go vet refuses, or %s of a pointer inside another value); encoding/json
+// where it is the key of a map. So a struct with such a field has a String method, and no key is a credential.
 type String string
 
 // Reveal returns the credential itself, for the one call that needs it.
@@ -33,10 +37,7 @@ func (s String) String() string {
 // LogValue implements slog.LogValuer.
 func (s String) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalJSON implements json.Marshaler.
-func (s String) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
-
-// MarshalText implements encoding.TextMarshaler.
+// MarshalText implements encoding.TextMarshaler, which encoding/json asks too.
 func (s String) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // URL returns raw as it may be printed: without user, password, query and fragment, any of which may
@@ -59,10 +60,30 @@ func Redact(u *url.URL) string {
 		c.RawQuery = redacted
 	}
 	c.Fragment, c.RawFragment = "", ""
+	if c.Host == "" { // "user:password@host" is taken for scheme "user"
+		switch {
+		case strings.Contains(c.Opaque, "@"):
+			c.Scheme, c.Opaque = "", hideUser(c.Opaque)
+		case strings.Contains(c.Path, "@"):
+			c.Path, c.RawPath = hideUser(c.Path), ""
+		}
+	}
 	// The brackets of "(redacted)" would be escaped in the user part; a reader wants the word.
 	s, err := url.PathUnescape(c.String())
 	if err != nil {
 		return c.String()
 	}
 	return s
+}
+
+// hideUser hides what stands before the last "@" of the first segment.
+func hideUser(address string) string {
+	host, rest, slash := strings.Cut(address, "/")
+	if i := strings.LastIndexByte(host, '@'); i >= 0 {
+		host = redacted + host[i:]
+	}
+	if slash {
+		host += "/"
+	}
+	return host + rest
 }
