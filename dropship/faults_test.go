@@ -13,7 +13,7 @@ import (
 
 // The faults of the 2018 tool that lie in the update itself. The others are tested where they belong:
 // 4 in artifact/install, 6 and 12 in artifact/archive, 7 in lock/consul, 8 in hooks/graphite,
-// 9 in hooks/consul, 10 in agent_test.go, 11 in cmd/dropship.
+// 9 in hooks/consul, 10 in agent_test.go, 11 in test/e2e.
 
 // Fault 1: a failed install was logged and then recorded as installed, and never tried again.
 func TestFault01FailedInstallIsNotRecordedAndIsTriedAgain(t *testing.T) {
