@@ -33,13 +33,37 @@ type directory struct {
 
 // open opens the parent and checks the folder. It is fs.ErrNotExist if either is not there.
 func (s *Site) open() (*directory, error) {
+	d, err := s.openParent()
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.openFolder()
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	f.Close()
+	return d, nil
+}
+
+// create opens the parent and makes what is missing of it and of the folder.
+func (s *Site) create() (*directory, error) {
+	if err := os.MkdirAll(filepath.Dir(s.o.Destination), 0o755); err != nil {
+		return nil, err
+	}
+	d, err := s.openParent()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.makeFolder(); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (s *Site) openParent() (*directory, error) {
 	parent, name, folder := folderOf(s.o.Destination)
-	if err := s.checkFolder(); err != nil {
-		return nil, err
-	}
-	if _, err := os.Lstat(filepath.Join(parent, folder)); err != nil {
-		return nil, err
-	}
 	root, err := os.OpenRoot(parent)
 	if err != nil {
 		return nil, err
@@ -47,22 +71,62 @@ func (s *Site) open() (*directory, error) {
 	return &directory{root: root, name: name, folder: folder, site: s, persist: s.o.Persist}, nil
 }
 
-// create opens the parent and makes what is missing of it and of the folder.
-func (s *Site) create() (*directory, error) {
-	parent, _, folder := folderOf(s.o.Destination)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+// makeFolder makes the folder if it is missing. Whoever owns the parent can put something else in its place at
+// any time: so what is checked and changed is what was opened, not what has its name.
+func (d *directory) makeFolder() error {
+	err := d.root.Mkdir(d.folder, 0o711)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	made := err == nil
+	if made {
+		crashPoint("folder made")
+	}
+	f, err := d.openFolder()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if made && folderModes {
+		return f.Chmod(0o711) // the umask may have taken the x
+	}
+	return nil
+}
+
+// openFolder opens the folder, and refuses one in which somebody else could put or change releases.
+func (d *directory) openFolder() (*os.File, error) {
+	f, err := openDir(d.root, d.folder)
+	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(parent, folder)
-	switch err := os.Mkdir(path, 0o711); {
-	case err == nil:
-		if err := os.Chmod(path, 0o711); err != nil { // the umask may have taken the x
-			return nil, err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	if err := checkFolder(f); err != nil {
+		f.Close()
 		return nil, err
 	}
-	return s.open()
+	return f, nil
+}
+
+func checkFolder(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	switch uid := os.Geteuid(); {
+	case ownerOf(info) != uid:
+		return fmt.Errorf("%s belongs to uid %d and releases are installed by uid %d; change its owner or remove it",
+			f.Name(), ownerOf(info), uid)
+	case info.Mode().Perm()&0o022 != 0 && folderModes:
+		return fmt.Errorf("%s can be written by others (mode %#o); chmod go-w it if you trust what is in it",
+			f.Name(), info.Mode().Perm())
+	}
+	mounted, err := mountPoint(f.Name())
+	if err != nil {
+		return err
+	}
+	if mounted {
+		return fmt.Errorf("%s is a mount point, and releases cannot be renamed out of it; unmount it", f.Name())
+	}
+	return nil
 }
 
 func (d *directory) close() { d.root.Close() }

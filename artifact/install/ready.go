@@ -34,7 +34,15 @@ func (s *Site) ready() error {
 	if err := s.checkDestination(); err != nil {
 		return err
 	}
-	return s.checkFolder()
+	d, err := s.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.close()
+	return nil
 }
 
 // checkParent finds the nearest ancestor that exists: it is where Stage has to make directories or names.
@@ -87,37 +95,6 @@ func (s *Site) checkDestination() error {
 	}
 	if mounted {
 		return errors.New("it is a mount point, which cannot be renamed; install into a directory below it")
-	}
-	return nil
-}
-
-// checkFolder refuses a folder beside the destination in which somebody else could put or change releases.
-func (s *Site) checkFolder() error {
-	parent, _, folder := folderOf(s.o.Destination)
-	path := filepath.Join(parent, folder)
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	switch uid := os.Geteuid(); {
-	case !info.IsDir():
-		return fmt.Errorf("%s must be a directory, for the releases; move it away", path)
-	case ownerOf(info) != uid:
-		return fmt.Errorf("%s belongs to uid %d and releases are installed by uid %d; change its owner or remove it",
-			path, ownerOf(info), uid)
-	case info.Mode().Perm()&0o022 != 0 && folderModes:
-		return fmt.Errorf("%s can be written by others (mode %#o); chmod go-w it if you trust what is in it",
-			path, info.Mode().Perm())
-	}
-	mounted, err := mountPoint(path)
-	if err != nil {
-		return err
-	}
-	if mounted {
-		return fmt.Errorf("%s is a mount point, and releases cannot be renamed out of it; unmount it", path)
 	}
 	return nil
 }

@@ -3,10 +3,48 @@
 package install
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// openDir opens the directory of that name in root.
+func openDir(root *os.Root, name string) (*os.File, error) {
+	top, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer top.Close()
+	f, err := openAt(top, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	switch {
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return nil, fmt.Errorf("%s must be a directory, for the releases; move it away", filepath.Join(root.Name(), name))
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("uid %d must be able to read %s, where the releases are; change its owner or remove it: %w",
+			os.Geteuid(), filepath.Join(root.Name(), name), err)
+	}
+	return f, err
+}
+
+// openAt opens name in dir. Unlike os.Root it does not follow a symlink there.
+func openAt(dir *os.File, name string, flags int, mode uint32) (*os.File, error) {
+	path := filepath.Join(dir.Name(), name)
+	for {
+		fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, &fs.PathError{Op: "openat", Path: path, Err: err}
+		default:
+			return os.NewFile(uintptr(fd), path), nil
+		}
+	}
+}
 
 func syncDir(f *os.File) error { return f.Sync() }
 

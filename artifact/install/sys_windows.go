@@ -1,7 +1,9 @@
 package install
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
@@ -20,6 +22,18 @@ func identify(root *os.Root, name string) (identity, error) {
 		Inode: uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow),
 		Born:  info.CreationTime.Nanoseconds(),
 	}, nil
+}
+
+// openDir opens the directory of that name in root.
+func openDir(root *os.Root, name string) (*os.File, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s must be a directory, for the releases; move it away", filepath.Join(root.Name(), name))
+	}
+	return root.Open(name)
 }
 
 // Windows cannot flush a directory, has no uids, mounts with drive letters, and tells at the first write
