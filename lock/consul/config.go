@@ -3,6 +3,7 @@ package consul
 import (
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type connectionBlock struct {
 	Datacenter string        `hcl:"datacenter,optional"`
 
 	AddressRange hcl.Range `hcl:"address,attr_value_range"`
+	CAFileRange  hcl.Range `hcl:"caFile,attr_value_range"`
 }
 
 // lockBlock is a lock "consul" block: the keys of a consul block again, and its own two.
@@ -47,6 +49,7 @@ type lockBlock struct {
 	TTL        *string       `hcl:"ttl,optional"`
 
 	AddressRange hcl.Range `hcl:"address,attr_value_range"`
+	CAFileRange  hcl.Range `hcl:"caFile,attr_value_range"`
 	PrefixRange  hcl.Range `hcl:"prefix,attr_value_range"`
 	TTLRange     hcl.Range `hcl:"ttl,attr_value_range"`
 }
@@ -56,7 +59,7 @@ func Decode(body hcl.Body, ectx *hcl.EvalContext) (Connection, hcl.Diagnostics) 
 	var b connectionBlock
 	diags := gohcl.DecodeBody(body, ectx, &b)
 	c := Connection{b.Address, b.Token, b.User, b.Password, b.UseSSL, b.CAFile, b.Datacenter}
-	return c, append(diags, c.problems(c, b.AddressRange, body.MissingItemRange())...)
+	return c, append(diags, c.problems(c, b.AddressRange, b.CAFileRange, body.MissingItemRange())...)
 }
 
 // New makes a locker from a lock "consul" block: prefix (default "dropship/slots"), ttl (default "15s"),
@@ -71,7 +74,7 @@ func New(shared Connection, body hcl.Body, ectx *hcl.EvalContext) (lock.Locker, 
 	diags := gohcl.DecodeBody(body, ectx, &b)
 	own := Connection{b.Address, b.Token, b.User, b.Password, b.UseSSL, b.CAFile, b.Datacenter}
 	l.connection = shared.override(own)
-	diags = append(diags, own.problems(l.connection, b.AddressRange, body.MissingItemRange())...)
+	diags = append(diags, own.problems(l.connection, b.AddressRange, b.CAFileRange, body.MissingItemRange())...)
 	if b.Prefix != nil {
 		l.prefix = strings.TrimSuffix(*b.Prefix, "/")
 		if problem := prefixProblem(l.prefix); problem != "" {
@@ -98,13 +101,17 @@ func New(shared Connection, body hcl.Body, ectx *hcl.EvalContext) (lock.Locker, 
 
 // problems returns what is wrong with c as written; whole is c together with what it inherits. What concerns
 // a credential is reported at the block, since the line of a diagnostic is printed with it.
-func (c Connection) problems(whole Connection, address, block hcl.Range) hcl.Diagnostics {
+func (c Connection) problems(whole Connection, address, caFile, block hcl.Range) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	if strings.Contains(c.Address, "@") {
 		diags = append(diags, invalid("Credential in the Consul address",
 			"A name and password do not belong into the address: set user and password.", block))
 	} else if problem := addressProblem(c.Address); problem != "" {
 		diags = append(diags, invalid("Invalid Consul address", problem, address))
+	}
+	if c.CAFile != "" && !filepath.IsAbs(c.CAFile) {
+		diags = append(diags, invalid("Relative path of a CA file",
+			fmt.Sprintf("caFile must be an absolute path, as the daemon may be started anywhere; %q is not.", c.CAFile), caFile))
 	}
 	if c.Password != "" && whole.User == "" {
 		diags = append(diags, invalid("Password without a user",

@@ -45,6 +45,7 @@ func TestNewTellsAllMistakes(t *testing.T) {
 		{"ftp", `address = "ftp://consul"`, []string{"1: Invalid Consul address"}},
 		{"no host", `address = "http://:8500"`, []string{"1: Invalid Consul address"}},
 		{"relative socket", `address = "unix://consul.sock"`, []string{"1: Invalid Consul address"}},
+		{"relative CA file", "prefix = \"a\"\ncaFile = \"x.pem\"", []string{"2: Relative path of a CA file"}},
 		{"unknown", `adress = "127.0.0.1:8500"`, []string{"1: Unsupported argument"}},
 		{
 			"three", "ttl = \"x\"\nprefix = \"\"\naddress = \"ftp://x\"",
@@ -104,6 +105,10 @@ func TestDecode(t *testing.T) {
 		if strings.Contains(text, "t0ken") || strings.Contains(text, "hunter2") {
 			t.Errorf("it prints its credentials: %s", text)
 		}
+	}
+	_, diags = consul.Decode(parse(t, "token = \"t\"\ncaFile = \"x.pem\""), nil)
+	if diff := cmp.Diff([]string{"2: Relative path of a CA file"}, summaries(diags)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if _, diags := consul.Decode(parse(t, "token = 1\nprefix = \"x\""), nil); len(diags) != 1 {
 		t.Errorf("got %v, want one diagnostic: prefix belongs into the lock block", diags)
