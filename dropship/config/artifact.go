@@ -21,7 +21,7 @@ func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlo
 	target := s.destination(b)
 	if target != "" {
 		l.places = append(l.places, target)
-		taken.add(destination{service: service.Name, path: target, at: b.Destination.Expr.Range()})
+		taken.add(destination{spot: newSpot(target), service: service.Name, at: b.Destination.Expr.Range()})
 	}
 	setuid, _ := s.fields.boolean(b.Setuid)
 	options := install.Options{
@@ -68,10 +68,16 @@ const (
 // source asks the repository for what the rest of the block names.
 func (l *loader) source(f *file, s *scope, b artifactBlock) (artifact.Source, string) {
 	r := l.repository(s, b.Repository, b.Label)
-	if r == nil || r.Repository == nil {
+	if r == nil {
 		return nil, ""
 	}
-	source, diags := r.Source(b.Rest, s.ectx)
+	repository := r.Repository
+	if repository == nil {
+		if repository = l.standIn(s, r.kind); repository == nil {
+			return nil, ""
+		}
+	}
+	source, diags := repository.Source(b.Rest, s.ectx)
 	l.fromKind(f, "artifact", diags, "destination", "type", "content-type", "keepReleases", "persist", "owner", "group",
 		"setuid", "maxSize", "maxEntries", "maxRatio")
 	if diags.HasErrors() {

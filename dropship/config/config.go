@@ -1,8 +1,8 @@
 // Package config makes services from HCL files.
 //
 // Load reads every file, reports every mistake of all of them at its place, and does no other I/O than
-// reading those files and looking up owners in the machine's user database: a configuration can be
-// checked anywhere, offline. docs/configuration.md is the reference of what the files may say.
+// reading those files, following the links on the way to destinations, and looking up owners in the
+// machine's user database: a configuration can be checked anywhere, offline. docs/configuration.md is the reference of what the files may say.
 package config
 
 import (

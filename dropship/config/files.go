@@ -22,7 +22,9 @@ type loader struct {
 	reached  map[string]bool // by real path, so that a file reached twice is read once
 	diags    hcl.Diagnostics
 	secrets  []string // values that no message may show
-	places   []string // destinations and the stateDir, which messages may show
+	// configuration is where all was read from: every file, and every directory, to which files may be added.
+	configuration []spot
+	places        []string // destinations and the stateDir, which messages may show
 
 	// What the shared blocks made, for the services.
 	shared       []string // what they were made from, for fingerprints
@@ -100,12 +102,26 @@ func (l *loader) readDirectory(dir string, named *hcl.Range) {
 		l.errorf("Cannot read the directory", named, "%v.", err)
 		return
 	}
+	l.readFrom(dir)
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), ".") || filepath.Ext(entry.Name()) != ".hcl" {
 			continue
 		}
 		l.readFile(filepath.Join(dir, entry.Name()), named)
 	}
+}
+
+// readFrom remembers that the configuration is in path, so that no service is installed over it.
+func (l *loader) readFrom(path string) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return // without a working directory no destination is right, either
+	}
+	read := spot{abs, abs}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		read.real = real
+	}
+	l.configuration = append(l.configuration, read)
 }
 
 func (l *loader) readFile(path string, named *hcl.Range) {
@@ -139,6 +155,7 @@ func (l *loader) readFile(path string, named *hcl.Range) {
 	source, parsed, diags := parse(path, src)
 	f := &file{path: path, real: target, mode: info.Mode(), source: source, broken: diags.HasErrors()}
 	l.files = append(l.files, f)
+	l.readFrom(path)
 	l.secrets = append(l.secrets, source.secrets...)
 	l.diags = append(l.diags, diags...)
 	if parsed == nil {

@@ -11,9 +11,11 @@ import (
 	"github.com/dropship/dropship/artifact"
 )
 
-// A repository is one that artifacts can name. It is nil inside where its own block is wrong.
+// A repository is one that artifacts can name. It is nil inside where its own block is wrong or missing,
+// which is reported.
 type repository struct {
 	artifact.Repository
+	kind string // its type, empty if that is not known
 	def  hcl.Range
 	made string // what it was made from, for fingerprints
 }
@@ -117,7 +119,11 @@ func (l *loader) decodeRepositories() {
 func (l *loader) decodeRepository(f *file, b repoBlock) {
 	if f.broken {
 		if _, ok := l.repositories[b.Name]; !ok {
-			l.repositories[b.Name] = &repository{def: b.Def}
+			r := &repository{def: b.Def}
+			if b.Type == nil {
+				r.kind = b.Name
+			}
+			l.repositories[b.Name] = r
 		}
 		return
 	}
@@ -142,42 +148,58 @@ func (l *loader) decodeRepository(f *file, b repoBlock) {
 	value, diags := newRepository(b.Rest, s.ectx)
 	l.fromKind(f, "repo "+kind, diags, "type")
 	l.take(s)
-	r.made = f.block(b.Def, b.Body, s)
+	r.kind, r.made = kind, f.block(b.Def, b.Body, s)
 	if !diags.HasErrors() {
-		r.Repository = value
-		return
-	}
-	// One with all defaults still finds the mistakes in the artifacts that name it.
-	if value, diags := newRepository(hcl.EmptyBody(), s.ectx); !diags.HasErrors() {
 		r.Repository = value
 	}
 }
 
+// standIn returns a repository of that type to find the mistakes in artifacts with, whose own repository
+// could not be made: one with all defaults, else any other. Nil if there is none.
+func (l *loader) standIn(s *scope, kind string) artifact.Repository {
+	newRepository, ok := l.kinds.Repositories[kind]
+	if !ok {
+		return nil
+	}
+	if value, diags := newRepository(hcl.EmptyBody(), s.ectx); !diags.HasErrors() {
+		return value
+	}
+	for _, r := range l.repositories {
+		if r.kind == kind && r.Repository != nil {
+			return r.Repository
+		}
+	}
+	return nil
+}
+
 // repository returns the repository of that name, as an artifact block at label names it: from its repo
-// block, or with all defaults if the name is that of a type which can do without one. Nil if there is
-// none to use, which is reported already.
+// block, or with all defaults if the name is that of a type which can do without one. Nil if the name is
+// unknown. What is wrong with it is reported.
 func (l *loader) repository(s *scope, name string, label hcl.Range) *repository {
 	if r, ok := l.repositories[name]; ok {
 		return r
 	}
-	if l.anyBroken() {
-		return nil
-	}
 	newRepository, ok := l.kinds.Repositories[name]
 	if !ok {
-		known := slices.AppendSeq(slices.Collect(maps.Keys(l.repositories)), maps.Keys(l.kinds.Repositories))
-		l.unknown("Unknown repo", label, "repo", name, known)
+		if !l.anyBroken() {
+			known := slices.AppendSeq(slices.Collect(maps.Keys(l.repositories)), maps.Keys(l.kinds.Repositories))
+			l.unknown("Unknown repo", label, "repo", name, known)
+		}
 		return nil
 	}
+	r := &repository{kind: name, def: label}
 	value, diags := newRepository(hcl.EmptyBody(), s.ectx)
-	if diags.HasErrors() {
+	if !diags.HasErrors() {
+		r.Repository = value
+		l.repositories[name] = r
+		return r
+	}
+	if !l.anyBroken() {
 		var needs []string
 		for _, diag := range diags {
 			needs = append(needs, diag.Detail)
 		}
 		l.errorf("No repo block", &label, "There is no repo %q block, and it needs one. %s", name, strings.Join(needs, " "))
-		return nil // and so again for the next artifact that names it
 	}
-	l.repositories[name] = &repository{Repository: value, def: label}
-	return l.repositories[name]
+	return r // not remembered: this is so again for the next artifact that names it
 }

@@ -71,3 +71,27 @@ service "root" {
     destination = "/" # ERROR: Invalid destination
   }
 }
+
+service "system" {
+  artifact "s3" {
+    bucket      = "b"
+    path        = "system.tar.gz"
+    destination = "/usr/local/bin/" # ERROR: Invalid destination
+  }
+}
+
+service "home" {
+  artifact "s3" {
+    bucket      = "b"
+    path        = "home.tar.gz"
+    destination = "/home" # ERROR: Invalid destination
+  }
+}
+
+service "below" {
+  artifact "s3" {
+    bucket      = "b"
+    path        = "below"
+    destination = "/usr/local/bin/below"
+  }
+}

@@ -34,8 +34,16 @@ service "api" {
 }
 
 service "worker" {
+  before "script" {
+    command = "true"
+    tiemout = "10s" # ERROR: Unsupported argument
+  }
+
+  # All but what only a repository can tell.
   artifact "file" { # ERROR: No repo block
-    path        = "worker.tar.gz"
-    destination = "/srv/worker"
+    path         = "worker.tar.gz"
+    destination  = "/srv/worker"
+    keepReleases = -1 # ERROR: Number out of range
+    owner        = "nobody-of-that-name" # ERROR: Unknown user
   }
 }

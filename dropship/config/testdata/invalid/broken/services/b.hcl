@@ -12,3 +12,11 @@ service "api" {
     destination = "/srv/a"
   }
 }
+
+# Its block may be in the broken file, and all the same it needs a path.
+service "worker" {
+  artifact "s3" { # ERROR: Missing required argument
+    bucket      = "b"
+    destination = "/srv/worker"
+  }
+}
