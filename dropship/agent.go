@@ -23,7 +23,7 @@ func NewAgent(m *Machine) *Agent {
 // Start begins to keep the services up to date, until ctx ends, and returns at once. It is called once.
 func (a *Agent) Start(ctx context.Context, services []*Service) {
 	a.mu.Lock()
-	a.ctx = ctx
+	a.ctx, a.m.stopping = ctx, ctx
 	a.mu.Unlock()
 	a.Reload(services)
 }
@@ -50,6 +50,12 @@ func (a *Agent) Reload(services []*Service) {
 	wanted := make(map[string]*Service, len(services))
 	for _, s := range services {
 		wanted[s.Name] = s
+	}
+	for _, name := range a.m.Store.Interrupted() {
+		if wanted[name] == nil && a.loops[name] == nil {
+			a.m.Logger.Warn("an update of a service that is not configured any more was interrupted: its after hooks have not run",
+				"service", name, "state", a.m.Store.path(name))
+		}
 	}
 	for name, l := range a.loops {
 		if s := wanted[name]; s == nil || s.Fingerprint != l.service.Fingerprint {

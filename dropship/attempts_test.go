@@ -140,6 +140,34 @@ func TestUpdateTTLHoldsTheSlot(t *testing.T) {
 	})
 }
 
+// A push of a new configuration in the middle of a roll-out must not let the fleet through.
+func TestReloadDoesNotCutTheHoldShort(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.takesTurns()
+		w.service.UpdateTTL = 30 * time.Second
+		w.source.publish(pack(t, "1"), "r1")
+		a, stop := w.start(w.service)
+		changed := *w.service
+		changed.Fingerprint = "changed"
+		a.Reload([]*dropship.Service{&changed})
+		released := func() int {
+			w.locker.mu.Lock()
+			defer w.locker.mu.Unlock()
+			return w.locker.released
+		}
+		time.Sleep(20 * time.Second)
+		if released() != 0 {
+			t.Error("a reload ended the hold")
+		}
+		stop()
+		if released() != 1 {
+			t.Error("the stop of the agent did not end the hold")
+		}
+	})
+}
+
 func TestNothingToCheckAgainstIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -2,6 +2,7 @@ package dropship
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/dropship/dropship/hooks"
@@ -35,7 +36,41 @@ func (u *update) before(ctx context.Context, j *Journal) error {
 // after runs the after chain from where the journal says, until a step that aborts.
 func (u *update) after(ctx context.Context, j *Journal) error {
 	defer u.sayLost(ctx)
-	return u.After.Run(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
+	return u.onlyOnce(ctx, j).Run(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
+}
+
+// onlyOnce returns the after chain, in which announcements are journaled before they run: one that is missing
+// after a kill does less harm than one that is there twice. All other hooks are journaled when they have run.
+func (u *update) onlyOnce(ctx context.Context, j *Journal) hooks.Chain {
+	chain := slices.Clone(u.After)
+	for i, step := range chain {
+		if step.When == hooks.Success && step.OnError == hooks.Continue {
+			chain[i].Hook = announcement{step.Hook, func() { u.ran(ctx, j, i) }}
+		}
+	}
+	return chain
+}
+
+type announcement struct {
+	hooks.Hook
+	journal func()
+}
+
+// Run implements hooks.Hook.
+func (a announcement) Run(ctx context.Context, ev hooks.Event) error {
+	a.journal()
+	return a.Hook.Run(ctx, ev)
+}
+
+// ran keeps in the state that hook i of the after chain need not run any more.
+func (u *update) ran(ctx context.Context, j *Journal, i int) {
+	if j.Hook > i {
+		return
+	}
+	j.Hook = i + 1
+	if err := u.m.Store.Save(u.st); err != nil {
+		u.log.WarnContext(ctx, "cannot record that a hook has run: after an interruption it would run again", "error", err)
+	}
 }
 
 // finish runs the after chain from where the journal says to its end, whatever fails, to leave the
@@ -58,7 +93,7 @@ func (u *update) sayLost(ctx context.Context) {
 }
 
 // journaled reports hooks and keeps in the state which of the after chain have run, so that after an
-// interruption none of them is run twice.
+// interruption only the one that was interrupted is run again.
 func (u *update) journaled(ctx context.Context, j *Journal) hooks.Report {
 	report := u.report(ctx, hooks.After)
 	return func(i int, took time.Duration, err error) {
@@ -66,13 +101,10 @@ func (u *update) journaled(ctx context.Context, j *Journal) hooks.Report {
 		if err != nil && u.After[i].OnError == hooks.Abort && j.Status != hooks.StatusFailed {
 			return // the chain ends here; what comes next is journaled by whoever decides it
 		}
-		j.Hook = i + 1
-		if j.Hook == len(u.After) {
+		if i == len(u.After)-1 {
 			return // the chain is through; its end is recorded in a moment
 		}
-		if err := u.m.Store.Save(u.st); err != nil {
-			u.log.WarnContext(ctx, "cannot record that a hook has run: after an interruption it would run again", "error", err)
-		}
+		u.ran(ctx, j, i)
 	}
 }
 

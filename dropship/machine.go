@@ -1,6 +1,7 @@
 package dropship
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
@@ -18,6 +19,7 @@ type Machine struct {
 	Store    *Store
 	Logger   *slog.Logger
 
+	stopping  context.Context // of the agent, which goes on over reloads; nil: that of Update
 	downloads chan struct{}
 	attempts  attempts
 	said      sync.Map // what was logged once and is not to be logged again

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/dropship/dropship/hooks"
 )
@@ -11,8 +12,27 @@ import (
 // errInterrupted is why an update that was cut off before its switch is given up.
 var errInterrupted = errors.New("the update was interrupted before its switch (the process was killed, or the machine went down)")
 
-// recover completes or undoes the update that the journal tells of. It takes no slot: the one that the
-// update held may be another machine's by now, and an application that stands still is not to wait for it.
+// turnWait is how long a recovery waits for a slot before it rolls back without one.
+const turnWait = time.Minute
+
+// takeTurn acquires a slot, if the service needs one and it comes free soon, and returns what gives it back.
+func (u *update) takeTurn(ctx context.Context, j *Journal) (release func()) {
+	if u.Turn == nil {
+		return func() {}
+	}
+	waiting, cancel := context.WithTimeout(ctx, turnWait)
+	defer cancel()
+	var err error
+	if u.lease, err = u.acquire(waiting, j.To); err != nil {
+		u.log.WarnContext(ctx, "rolling back without a slot: what is installed does not work, and none came free", "error", err)
+		return func() {}
+	}
+	return func() { u.release(ctx) }
+}
+
+// recover completes or undoes the update that the journal tells of. It takes no slot for what is left of the
+// after chain: the one that the update held may be another machine's by now, and an application that stands
+// still is not to wait for it.
 func (u *update) recover(ctx context.Context) (Result, error) {
 	ctx = context.WithoutCancel(ctx)
 	j := u.st.Journal
@@ -43,6 +63,8 @@ func (u *update) recover(ctx context.Context) (Result, error) {
 		r, err = u.giveUp(ctx, j, StepBefore, errInterrupted)
 	default:
 		if err = u.after(ctx, j); err != nil {
+			// The application would be stopped once more, as in any update: that is for its turn to come.
+			defer u.takeTurn(ctx, j)()
 			return u.rollBack(ctx, j, err)
 		}
 		err = u.settle(ctx, j)
@@ -50,8 +72,14 @@ func (u *update) recover(ctx context.Context) (Result, error) {
 	if serr := u.m.Store.Save(u.st); serr != nil {
 		return r, &StepError{StepState, errors.Join(err, serr)}
 	}
+	if u.st.Failed != nil {
+		r.Outcome = Failed
+	}
+	if r.Outcome == RolledBack || r.Outcome == Failed {
+		return r, err
+	}
 	if err != nil {
-		u.log.WarnContext(ctx, "the interrupted update did not come to a good end", "error", err)
+		u.log.WarnContext(ctx, "the interrupted update is undone", "error", err)
 	}
 	r.Outcome, r.UpdateID = Recovered, j.UpdateID
 	return r, nil

@@ -101,6 +101,20 @@ func TestKilledInTheAfterChainIsCompleted(t *testing.T) {
 	w.wantLive("2")
 }
 
+// A mark on a graph that is missing does less harm than one that is there twice.
+func TestKilledInAnAnnouncementDoesNotRepeatIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	announce := w.killAt("announce", hooks.StatusUpdate)
+	announce.When, announce.OnError = hooks.Success, hooks.Continue
+	w.service.After = hooks.Chain{w.hook("start", nil), announce, w.hook("end maintenance", nil)}
+	w.source.publish(pack(t, "1"), "r1")
+	w.killed()
+	w.took()
+	w.mustUpdate(dropship.Recovered)
+	w.wantRan("after end maintenance update")
+}
+
 // What has run is known by the hooks' names: a chain that is another one at the next start runs whole.
 func TestKilledInAChainThatIsAnotherOneAfterwards(t *testing.T) {
 	t.Parallel()
@@ -156,6 +170,25 @@ func TestKilledAfterTheSwitchAndBrokenIsRolledBack(t *testing.T) {
 	w.mustUpdate(dropship.Quarantine)
 }
 
+// What is left of an interrupted update needs no turn; a rollback, which stops the application again, does.
+func TestRecoveryTakesATurnOnlyToRollBack(t *testing.T) {
+	t.Parallel()
+	for version, turns := range map[string]int{"good": 0, "bad": 1} {
+		w := newWorld(t)
+		w.source.publish(pack(t, "1"), "r1")
+		w.mustUpdate(dropship.Updated)
+		w.takesTurns()
+		w.service.After = hooks.Chain{w.killAt("start", hooks.StatusUpdate), w.brokenAt("bad")}
+		w.source.publish(pack(t, version), "r2")
+		w.killed()
+		w.locker.acquired, w.locker.released = 0, 0
+		_, _ = w.update()
+		if w.locker.acquired != turns || w.locker.released != turns {
+			t.Errorf("%s: got %d slots acquired and %d released, want %d", version, w.locker.acquired, w.locker.released, turns)
+		}
+	}
+}
+
 func TestKilledInARollback(t *testing.T) {
 	t.Parallel()
 	for _, phase := range []hooks.Phase{hooks.Before, hooks.After} {
@@ -172,7 +205,9 @@ func TestKilledInARollback(t *testing.T) {
 		w.source.publish(pack(t, "bad"), "r2")
 		w.killed()
 		w.took()
-		w.mustUpdate(dropship.Recovered)
+		if r, err := w.update(); r.Outcome != dropship.RolledBack || err == nil {
+			t.Errorf("got %q, %v, want the rollback to be told", r.Outcome, err)
+		}
 		w.wantLive("1")
 		if phase == hooks.After {
 			w.wantRan("after die rollback")
@@ -210,7 +245,9 @@ func TestKilledAfterAFailedRollbackStaysFailed(t *testing.T) {
 	w.source.publish(pack(t, "2"), "r2")
 	w.killed()
 	w.took()
-	w.mustUpdate(dropship.Recovered)
+	if r, err := w.update(); r.Outcome != dropship.Failed || err == nil {
+		t.Errorf("got %q, %v, want the failure to be told", r.Outcome, err)
+	}
 	w.wantRan("after maintenance off failed")
 	if st := w.state(); st.Failed == nil || st.Journal != nil {
 		t.Errorf("got failed %+v, journal %+v", st.Failed, st.Journal)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/lock"
 )
 
 // switchTo makes the release current: one atomic step, right after the slot was confirmed.
@@ -39,8 +41,15 @@ func (u *update) giveUp(ctx context.Context, j *Journal, step Step, cause error)
 	u.st.Journal = nil
 	cause = errors.Join(cause, u.m.Store.Save(u.st))
 	err := &StepError{step, cause}
-	u.m.attempts.failed(u.Service, j.To.Revision, err)
+	if !isOf(cause, lock.ErrLost, errUnconfirmed, errInterrupted) { // which are no fault of what was to be installed
+		u.m.attempts.failed(u.Service, j.To.Revision, err)
+	}
 	return Result{Outcome: GivenUp, UpdateID: j.UpdateID, Hash: j.From.Hash, PreviousHash: j.From.Hash, Took: time.Since(u.started)}, err
+}
+
+// isOf reports whether err is one of several.
+func isOf(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
 // rollBack puts the previous release back, through both chains, and quarantines the hash that failed.
@@ -76,6 +85,10 @@ func (u *update) putBack(ctx context.Context, j *Journal) (Result, error) {
 	}
 	cause := errors.New(j.Error)
 	cause = errors.Join(cause, u.settle(ctx, j))
+	// It would take the place of a good one among those that are kept.
+	if err := u.Site.Remove(j.From.ID); err != nil {
+		u.log.WarnContext(ctx, "cannot remove the release that failed", "error", err)
+	}
 	return Result{Outcome: RolledBack, UpdateID: j.UpdateID, Hash: j.To.Hash, PreviousHash: j.From.Hash, Took: time.Since(j.Started)},
 		&StepError{StepAfter, fmt.Errorf("rolled back to %s, and %s is quarantined: %w", j.To.Hash, j.From.Hash, cause)}
 }

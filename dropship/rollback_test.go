@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,10 @@ func TestAfterFailureRollsBackAndQuarantines(t *testing.T) {
 		w.source.publish(good, "r1")
 		w.mustUpdate(dropship.Updated)
 		w.took()
+		before, err := w.service.Site.Releases()
+		if err != nil {
+			t.Fatal(err)
+		}
 
 		w.source.publish(bad, "r2")
 		r, err := w.update()
@@ -47,6 +52,12 @@ func TestAfterFailureRollsBackAndQuarantines(t *testing.T) {
 		w.wantLive("1")
 		w.wantRan("before stop update", "after start update", "after check update",
 			"before stop rollback", "after start rollback", "after check rollback")
+
+		// What failed takes nobody's place among the releases that are kept.
+		after, err := w.service.Site.Releases()
+		if err != nil || !slices.Equal(after, before) {
+			t.Errorf("releases: got %v, %v, want %v", after, err, before)
+		}
 
 		// The bad hash is not tried again, not even published anew, nor after a restart …
 		w.source.counts()

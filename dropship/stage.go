@@ -25,6 +25,10 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 	if err := u.Site.Ready(); err != nil {
 		return install.Release{}, err
 	}
+	// Where the state cannot be kept in the end, the download is for nothing.
+	if err := u.m.Store.Save(u.st); err != nil {
+		return install.Release{}, err
+	}
 	// What a process left that was killed while it staged.
 	if err := u.Site.Recover(); err != nil {
 		return install.Release{}, err

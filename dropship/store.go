@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // ErrServiceBusy means that another process (an apply beside the agent, or the agent) works on the service.
@@ -75,6 +76,20 @@ func replace(path string, data []byte) error {
 	}
 	// The rename itself is durable only once the directory is.
 	return syncDir(filepath.Dir(path))
+}
+
+// Interrupted returns the services, by name, whose states tell of an update that was interrupted.
+// States that cannot be read are left out: Load says so of those that matter.
+func (s *Store) Interrupted() []string {
+	paths, _ := filepath.Glob(filepath.Join(s.dir, "*.json")) // the pattern is well-formed
+	var names []string
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".json")
+		if st, err := s.Load(name); err == nil && st.Journal != nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Lock makes this process the only one that works on a service, until unlock is called or the process

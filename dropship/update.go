@@ -55,6 +55,10 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 		if rel, r, err = u.recheck(ctx, info, rel); err != nil || r.Outcome != "" {
 			return r, err
 		}
+		// And that may have taken long, too: no hook runs on a machine whose turn is over.
+		if err := u.fence(ctx); err != nil {
+			return Result{}, &StepError{StepSlot, err}
+		}
 	}
 	if ctx.Err() != nil {
 		return Result{}, &StepError{StepSlot, context.Cause(ctx)}
@@ -196,22 +200,28 @@ func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
 	return r, nil
 }
 
-// recheck asks the repository again once the slot is held, and stages anew what changed meanwhile.
+// recheck asks the repository again once the slot is held, and stages anew what changed meanwhile. It ends when
+// the slot is lost.
 func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.Release) (install.Release, Result, error) {
+	ctx, cancel := lock.WithLease(ctx, u.lease)
+	defer cancel()
 	info, err := u.Source.Stat(ctx)
-	if err != nil {
-		return rel, Result{}, &StepError{StepCheck, err}
+	var r Result
+	switch {
+	case err != nil:
+		err = &StepError{StepCheck, err}
+	case info.Revision != staged.Revision:
+		_, rel, r, err = u.prepare(ctx)
 	}
-	if info.Revision == staged.Revision {
-		return rel, Result{}, nil
+	if lost := context.Cause(ctx); err != nil && errors.Is(lost, lock.ErrLost) {
+		err = &StepError{StepSlot, lost}
 	}
-	_, rel, r, err := u.prepare(ctx)
 	return rel, r, err
 }
 
 // install runs the part of an update that is visible: from the first before hook to the end of the hold.
 func (u *update) install(ctx context.Context, rel install.Release) (Result, error) {
-	stopping := ctx
+	abandonable := ctx
 	ctx = context.WithoutCancel(ctx)
 
 	from, known, err := u.previous()
@@ -241,7 +251,7 @@ func (u *update) install(ctx context.Context, rel install.Release) (Result, erro
 	if err := u.settle(ctx, j); err != nil {
 		return Result{}, err
 	}
-	u.hold(stopping)
+	u.hold(abandonable)
 	return Result{Outcome: Updated, UpdateID: j.UpdateID, Hash: rel.Hash, PreviousHash: from.Hash, Took: time.Since(u.started)}, nil
 }
 
@@ -257,10 +267,13 @@ func (u *update) previous() (r install.Release, known bool, err error) {
 		return install.Release{}, false, err
 	case known:
 		return u.st.Installed.Release, true, nil // look made sure that it is this one
-	default:
-		// It gets a name, so that it is kept and can be put back.
-		return install.Release{ID: "found-" + u.id, Hash: u.installedHash()}, false, nil
 	}
+	// It gets a name, so that it is kept and can be put back. Its hash is known only as far as the configuration says.
+	r.ID = "found-" + u.id
+	if in := u.st.Installed; in != nil && in.ID == "" {
+		r.Hash = in.Hash
+	}
+	return r, false, nil
 }
 
 func (u *update) installedHash() string {
@@ -319,11 +332,15 @@ func (u *update) release(ctx context.Context) {
 	}
 }
 
-// hold keeps the slot for updateTTL, so that trouble has time to show before the next machine's turn.
-// A stop of the agent ends it: the release is good, and only the pause is lost.
-func (u *update) hold(stopping context.Context) {
+// hold keeps the slot for updateTTL, so that trouble has time to show before the next machine's turn. A stop of
+// the agent ends it: the release is good, and only the pause is lost. A reload does not.
+func (u *update) hold(ctx context.Context) {
 	if u.lease == nil || u.UpdateTTL <= 0 {
 		return
+	}
+	stopping := ctx
+	if u.m.stopping != nil {
+		stopping = u.m.stopping
 	}
 	timer := time.NewTimer(u.UpdateTTL)
 	defer timer.Stop()
@@ -335,7 +352,10 @@ func (u *update) hold(stopping context.Context) {
 	}
 }
 
-// fence asks the lock service, right before the switch, whether the slot is still ours.
+// errUnconfirmed means that the lock service did not confirm the slot.
+var errUnconfirmed = errors.New("cannot confirm the slot")
+
+// fence asks the lock service whether the slot is still ours.
 func (u *update) fence(ctx context.Context) error {
 	if u.lease == nil {
 		return nil
@@ -343,7 +363,7 @@ func (u *update) fence(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := u.lease.Check(ctx); err != nil {
-		return fmt.Errorf("cannot confirm the slot right before the switch: %w", err)
+		return fmt.Errorf("%w: %w", errUnconfirmed, err)
 	}
 	return nil
 }

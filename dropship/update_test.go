@@ -195,7 +195,13 @@ func TestFenceRefusesTheSwitch(t *testing.T) {
 	w.mustUpdate(dropship.Updated)
 	w.service.Before = hooks.Chain{w.hook("stop", nil)}
 	w.service.After = hooks.Chain{w.hook("start", nil)}
-	w.locker.check = lock.ErrLost
+	w.locker.checks = 0
+	w.locker.check = func(call int) error {
+		if call == 1 {
+			return nil // before the first hook
+		}
+		return lock.ErrLost
+	}
 	w.source.publish(pack(t, "2"), "r2")
 	_, err := w.update()
 	if !errors.Is(err, lock.ErrLost) || stepOf(t, err) != dropship.StepSwitch {
@@ -203,6 +209,41 @@ func TestFenceRefusesTheSwitch(t *testing.T) {
 	}
 	w.wantLive("1")
 	w.wantRan("before stop update", "after start failed")
+
+	// That is no fault of the artifact: it is tried again at the next check, with what is staged.
+	w.locker.check = nil
+	w.mustUpdate(dropship.Updated)
+	w.wantLive("2")
+}
+
+// Staging anew under the slot takes its time. A machine whose turn is over by then runs no hook.
+func TestSlotLostWhileStagingAnewRunsNoHook(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(w *world){
+		"noticed":         func(w *world) { close(w.locker.lease.lost) },
+		"found by asking": func(w *world) { w.locker.check = func(int) error { return lock.ErrLost } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.takesTurns()
+			w.service.Before = hooks.Chain{w.hook("stop", nil)}
+			w.service.After = hooks.Chain{w.hook("start", nil)}
+			w.source.publish(pack(t, "1"), "r1")
+			w.locker.onGrant = func() {
+				w.source.publish(pack(t, "2"), "r2")
+				w.source.set(func(s *source) { s.onOpen = func() { lose(w) } })
+			}
+			if _, err := w.update(); !errors.Is(err, lock.ErrLost) {
+				t.Errorf("got %v, want ErrLost", err)
+			}
+			w.wantRan()
+			w.wantLive("")
+			if w.locker.released != 1 {
+				t.Errorf("the slot was given back %d times, want 1", w.locker.released)
+			}
+		})
+	}
 }
 
 func TestSlotLostInTheBeforeChainAborts(t *testing.T) {

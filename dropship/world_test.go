@@ -303,8 +303,9 @@ func (b *body) Close() error {
 // A locker is a semaphore in memory whose troubles are made by hand.
 type locker struct {
 	mu       sync.Mutex
-	err      error // what Acquire answers
-	check    error // what Check answers
+	err      error                // what Acquire answers
+	check    func(call int) error // what Check answers, calls being counted from 1
+	checks   int
 	onGrant  func()
 	lease    *lease
 	acquired int
@@ -343,7 +344,16 @@ func (s *lease) Lost() <-chan struct{} { return s.lost }
 func (s *lease) Check(context.Context) error {
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
-	return s.l.check
+	s.l.checks++
+	select {
+	case <-s.lost:
+		return lock.ErrLost
+	default:
+	}
+	if s.l.check == nil {
+		return nil
+	}
+	return s.l.check(s.l.checks)
 }
 
 func (s *lease) Release(context.Context) error {

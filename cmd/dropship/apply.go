@@ -46,7 +46,7 @@ than --wait for its slot. Interrupted (Ctrl-C), it abandons updates whose hooks 
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			context.AfterFunc(ctx, func() {
 				stop() // a second Ctrl-C ends the process at once

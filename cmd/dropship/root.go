@@ -102,6 +102,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // code maps the error of an update to an exit code.
 func code(err error) int {
+	if errors.Is(err, context.Canceled) {
+		return exitFailed // told to stop, which is no verdict on the slot
+	}
 	if errors.Is(err, lock.ErrBusy) || errors.Is(err, errStillBusy) {
 		return exitBusy
 	}
