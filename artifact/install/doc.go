@@ -12,6 +12,7 @@
 //	/srv/.app.dropship/stage-ID/          not sealed yet: worthless after a crash
 //	/srv/.app.dropship/trash-ID/          being removed: worthless after a crash
 //	/srv/.app.dropship/switch.json        a switch by two renames is under way
+//	/srv/.app.dropship/lock               locked by the process that works on the destination
 //
 // Which release is at the destination is never written down, so it cannot be wrong: release.json holds
 // the inode number and the birth time of the release's topmost directory (or of its file), which a rename

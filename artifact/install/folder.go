@@ -16,6 +16,7 @@ const (
 	persistName = "persist"
 	releaseName = "release.json"
 	intentName  = "switch.json"
+	lockName    = "lock"
 )
 
 // crashPoint is called after each step that a crash can separate from the next one; tests die in it.
@@ -251,7 +252,7 @@ func claim(all map[string]record, id identity) (record, bool) {
 func checkID(id string) error {
 	switch {
 	case id == "" || id == "." || id == ".." || strings.ContainsAny(id, `/\`+"\x00"),
-		id == persistName || id == intentName,
+		id == persistName || id == intentName || id == lockName,
 		strings.HasPrefix(id, stagePrefix), strings.HasPrefix(id, trashPrefix):
 		return fmt.Errorf("%q cannot be the name of a release", id)
 	}

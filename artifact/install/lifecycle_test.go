@@ -388,7 +388,7 @@ func TestRemove(t *testing.T) {
 	if err := s.Remove("one"); err == nil || !strings.Contains(err.Error(), "it is at the destination") {
 		t.Errorf("the current release: got %v", err)
 	}
-	for _, id := range []string{"", "..", "persist", "a/b"} {
+	for _, id := range []string{"", "..", "persist", "lock", "a/b"} {
 		if err := s.Remove(id); err == nil {
 			t.Errorf("%q was removed", id)
 		}

@@ -46,6 +46,29 @@ func openAt(dir *os.File, name string, flags int, mode uint32) (*os.File, error)
 	}
 }
 
+// openLock opens the lock file in folder, and makes it if it is missing.
+func openLock(folder *os.File) (*os.File, error) {
+	return openAt(folder, lockName, unix.O_RDWR|unix.O_CREAT, 0o600)
+}
+
+// flock locks f as long as it is open, or until funlock. Another open file, also of this process, is another holder.
+func flock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return ErrBusy
+		default:
+			return &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+		}
+	}
+}
+
+func funlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 func syncDir(f *os.File) error { return f.Sync() }
 
 // folderModes: permission bits say who can write in a directory.

@@ -1,7 +1,9 @@
 package install
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -34,6 +36,29 @@ func openDir(root *os.Root, name string) (*os.File, error) {
 		return nil, fmt.Errorf("%s must be a directory, for the releases; move it away", filepath.Join(root.Name(), name))
 	}
 	return root.Open(name)
+}
+
+// openLock opens the lock file in folder, and makes it if it is missing.
+func openLock(folder *os.File) (*os.File, error) {
+	return os.OpenFile(filepath.Join(folder.Name(), lockName), os.O_RDWR|os.O_CREATE, 0o600)
+}
+
+// flock locks f as long as it is open, or until funlock. Another open file, also of this process, is another holder.
+func flock(f *os.File) error {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, windows.ERROR_LOCK_VIOLATION):
+		return ErrBusy
+	default:
+		return &fs.PathError{Op: "LockFileEx", Path: f.Name(), Err: err}
+	}
+}
+
+func funlock(f *os.File) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, new(windows.Overlapped))
 }
 
 // Windows cannot flush a directory, has no uids, mounts with drive letters, and tells at the first write
