@@ -38,8 +38,9 @@ type Case struct {
 	Fails map[string]func(t *testing.T, logger *slog.Logger) hooks.Hook
 }
 
-// soon is how long after the end of its context Run may take, and everything it started may live on.
-const soon = time.Second
+// soon is how long after the end of its context Run may take, and everything it started may live on: much
+// less where the machine is not busy.
+const soon = 5 * time.Second
 
 // Run runs the suite. It counts the goroutines and processes of the whole test binary, so the test that
 // calls it must not be parallel.

@@ -130,14 +130,14 @@ func TestSuiteFindsFaults(t *testing.T) {
 	for name, want := range map[string]string{
 		"another kind":                      `want it to begin with "toy"`,
 		"unstable name":                     "String changed",
-		"ignores its timeout":               "Run has not returned after 1.2s",
+		"ignores its timeout":               "Run has not returned after 5.2s",
 		"secret in the name":                "String shows the secret",
 		"secret in the log":                 "the log shows the secret",
 		"secret in an error":                "the error shows the secret",
 		"secret in an error, as it travels": "the error shows the secret",
 		"swallows failures":                 "got no error",
 		"begins after the end":              "want an error that is context.Canceled",
-		"ignores its context":               "Run has not returned 1s after it was cancelled",
+		"ignores its context":               "Run has not returned 5s after it was cancelled",
 		"hides why it ended":                "want an error that is context.Canceled",
 		"leaves a goroutine":                "Run left behind 1 goroutines",
 		"leaves a process":                  "Run left behind process",
@@ -145,7 +145,7 @@ func TestSuiteFindsFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSuite$", "-test.timeout=20s")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSuite$", "-test.failfast", "-test.timeout=60s")
 			cmd.Env = append(os.Environ(), fault+"="+name)
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), want) {

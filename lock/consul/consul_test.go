@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 	address := servers.Get(t).Consul.Address
 	client := newClient(t, address)
 	prefix := newPrefix(t, client)
-	block := fmt.Sprintf("prefix = %q\nttl = \"15s\"", prefix)
+	block := fmt.Sprintf("prefix = %q\nttl = \"30s\"", prefix)
 	locktest.Run(t, locktest.Suite{
 		New: func(t *testing.T) lock.Locker { return newLocker(t, address, block) },
 		Unreachable: func(t *testing.T) lock.Locker {

@@ -12,7 +12,7 @@ import (
 
 func TestConsulKilledWhileHolding(t *testing.T) {
 	t.Parallel()
-	const ttl = 3 * time.Second
+	const ttl = 5 * time.Second
 	server := servers.NewConsul(t)
 	l := newLocker(t, server.Address, block("slots", ttl.String()))
 	lease := acquire(t, l, request("web-01"))

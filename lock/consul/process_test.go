@@ -98,12 +98,12 @@ func TestSlotOfKilledHolderComesFreeAfterTheTTLNotBefore(t *testing.T) {
 	address := servers.Get(t).Consul.Address
 	prefix := newPrefix(t, newClient(t, address))
 	process, _ := child(t, address, block(prefix, ttl.String()))
-	waiter := wait(t, newLocker(t, address, block(prefix, ttl.String())), request("web-02"))
+	waiter := wait(t, newLocker(t, address, block(prefix, "60s")), request("web-02"))
 	if err := process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	killed := time.Now()
-	next := turn(t, waiter, 5*ttl)
+	next := turn(t, waiter, 2*ttl+patience)
 	took := time.Since(killed)
 	held(t, next)
 	// The child renewed last at most a third of the TTL, and what a renewal takes, before it was killed.
@@ -116,17 +116,17 @@ func TestSlotOfKilledHolderComesFreeAfterTheTTLNotBefore(t *testing.T) {
 // A process that was stopped past its TTL notices the loss when it goes on, and does not renew.
 func TestPausedHolderNoticesTheLossFirst(t *testing.T) {
 	t.Parallel()
-	const ttl = 2 * time.Second
+	const ttl = 4 * time.Second
 	address := servers.Get(t).Consul.Address
 	prefix := newPrefix(t, newClient(t, address))
 	p := newProxy(t, address)
 	process, lines := child(t, p.address, block(prefix, ttl.String()))
-	waiter := wait(t, newLocker(t, address, block(prefix, ttl.String())), request("web-02"))
+	waiter := wait(t, newLocker(t, address, block(prefix, "60s")), request("web-02"))
 
 	if err := process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	next := turn(t, waiter, 5*ttl)
+	next := turn(t, waiter, 2*ttl+patience)
 	select {
 	case line := <-lines:
 		t.Fatalf("the stopped child says %q", line)
@@ -136,7 +136,7 @@ func TestPausedHolderNoticesTheLossFirst(t *testing.T) {
 	if err := process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	if line := get(t, lines, time.Second, "the child, after it goes on"); line != "lost" {
+	if line := get(t, lines, patience, "the child, after it goes on"); line != "lost" {
 		t.Errorf("the child says %q, want lost", line)
 	}
 	if got := p.count("session/renew"); got != renewals {
