@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func funlock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 // flock takes an exclusive lock that ends with the open file, hence also with a process that is killed.
 func flock(f *os.File) error {
 	for {

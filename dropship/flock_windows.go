@@ -7,6 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+func funlock(*os.File) {} // closing does it
+
 // flock takes an exclusive lock that ends with the open file, hence also with a process that is killed.
 func flock(f *os.File) error {
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, new(windows.Overlapped))

@@ -57,9 +57,10 @@ func TestKilledWhileStagingLeavesNothingUnknown(t *testing.T) {
 	w.source.onOpen = nil
 	w.mustUpdate(dropship.Updated)
 	w.wantLive("2")
-	entries, err := os.ReadDir(filepath.Join(filepath.Dir(w.service.Site.Destination()), ".web.dropship"))
-	if err != nil || len(entries) != 2 {
-		t.Errorf("beside the destination: got %v, %v, want the two releases", entries, err)
+	folders, err := filepath.Glob(filepath.Join(filepath.Dir(w.service.Site.Destination()), ".web.dropship", "*", "release.json"))
+	stages, serr := filepath.Glob(filepath.Join(filepath.Dir(w.service.Site.Destination()), ".web.dropship", "stage-*"))
+	if err != nil || serr != nil || len(folders) != 2 || len(stages) != 0 {
+		t.Errorf("beside the destination: got %v and %v, want the two releases", folders, stages)
 	}
 }
 

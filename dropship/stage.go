@@ -13,6 +13,12 @@ import (
 // What an earlier attempt staged and never switched in is used again.
 func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release, error) {
 	source := u.Source.String()
+	if err := u.Site.Ready(); err != nil {
+		return install.Release{}, err
+	}
+	if err := u.own(); err != nil {
+		return install.Release{}, err
+	}
 	switch rel, ok, err := u.staged(info); {
 	case err != nil:
 		return install.Release{}, err
@@ -22,15 +28,8 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 	if err := u.discardStaged(); err != nil {
 		return install.Release{}, err
 	}
-	if err := u.Site.Ready(); err != nil {
-		return install.Release{}, err
-	}
 	// Where the state cannot be kept in the end, the download is for nothing.
 	if err := u.m.Store.Save(u.st); err != nil {
-		return install.Release{}, err
-	}
-	// What a process left that was killed while it staged.
-	if err := u.Site.Recover(); err != nil {
 		return install.Release{}, err
 	}
 

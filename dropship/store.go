@@ -109,7 +109,10 @@ func (s *Store) Lock(service string) (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("cannot lock service %s: %w", service, err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		funlock(f) // closing alone would wait for a child process that is being forked and holds a copy
+		f.Close()
+	}, nil
 }
 
 // release says how a person lets a quarantined hash be tried again.

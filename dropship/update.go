@@ -34,6 +34,7 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 	if err != nil {
 		return Result{}, &StepError{StepState, err}
 	}
+	defer u.disown()
 	if u.st.Journal != nil {
 		return u.recover(ctx)
 	}
@@ -75,6 +76,7 @@ type update struct {
 	id      string
 	started time.Time
 	log     *slog.Logger
+	unlock  func() // ends the ownership of the destination; nil without it
 
 	lease    lock.Lease // nil without a turn
 	saidLost bool       // that the slot was lost after the switch
@@ -91,13 +93,43 @@ func (s *Service) begin(m *Machine) (*update, error) {
 		return nil, err
 	}
 	key := "recover " + s.Site.Destination()
-	if u.st.Journal != nil || m.once(key) {
-		if err := s.Site.Recover(); err != nil {
+	if u.st.Journal != nil || u.st.Installed != nil && m.once(key) {
+		if err := u.own(); err != nil {
 			m.said.Delete(key)
+			u.disown()
 			return nil, err
 		}
 	}
-	return u, u.look()
+	if err := u.look(); err != nil {
+		u.disown()
+		return nil, err
+	}
+	return u, nil
+}
+
+// own makes this update the only one that works on the destination, whatever service or state directory another
+// may have, and removes what a process left there that was killed.
+func (u *update) own() error {
+	if u.unlock != nil {
+		return nil
+	}
+	unlock, err := u.Site.Lock()
+	if errors.Is(err, install.ErrBusy) {
+		return fmt.Errorf("%w: %w", ErrServiceBusy, err)
+	}
+	if err != nil {
+		return err
+	}
+	u.unlock = unlock
+	return u.Site.Recover()
+}
+
+// disown lets others work on the destination.
+func (u *update) disown() {
+	if u.unlock != nil {
+		u.unlock()
+		u.unlock = nil
+	}
 }
 
 // look corrects what is remembered of the service by what is on disk.

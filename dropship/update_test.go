@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/install"
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/lock"
@@ -344,6 +345,27 @@ func TestTwoProcessesNeverWorkOnOneService(t *testing.T) {
 	if !errors.Is(inner, dropship.ErrServiceBusy) {
 		t.Errorf("got %v, want ErrServiceBusy", inner)
 	}
+}
+
+// Two services, or two configurations, that name one destination: the destination itself is what they may not share.
+func TestTwoServicesNeverWorkOnOneDestination(t *testing.T) {
+	t.Parallel()
+	w, other := newWorld(t), newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	other.source.publish(pack(t, "2"), "r1")
+	other.service.Name, other.service.Site = "other", install.New(w.service.Site.Options())
+	var inner error
+	w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error {
+		_, inner = other.update()
+		return nil
+	})}
+	other.service.Before = hooks.Chain{other.hook("stop", nil)}
+	w.mustUpdate(dropship.Updated)
+	if !errors.Is(inner, dropship.ErrServiceBusy) {
+		t.Errorf("got %v, want ErrServiceBusy", inner)
+	}
+	other.wantRan()
+	w.wantLive("1")
 }
 
 func TestLostStateIsRebuiltFromTheReleasesOnDisk(t *testing.T) {
