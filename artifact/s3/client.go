@@ -84,11 +84,21 @@ type chainProvider struct{ aws.CredentialsProvider }
 func (p chainProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := p.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return c, fmt.Errorf("no credentials were found: set accessKey and secret in the repo block, "+
-			"or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE: %w", err)
+		return c, &credentialsError{err}
 	}
 	return c, nil
 }
+
+// A credentialsError has its own type since its cause may be an answer too, of a service that gives
+// credentials, and is none of S3's then.
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string {
+	return "no credentials were found: set accessKey and secret in the repo block, " +
+		"or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE: " + e.err.Error()
+}
+
+func (e *credentialsError) Unwrap() error { return e.err }
 
 // newHTTPClient returns the SDK's own kind of client, which AWS_CA_BUNDLE reaches too.
 func newHTTPClient() *awshttp.BuildableClient {

@@ -132,6 +132,18 @@ func TestAnswersThatAreExplained(t *testing.T) {
 	}
 }
 
+// HEAD has no body, so the server cannot say what it dislikes.
+func TestRefusedWithoutAWord(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{http.StatusBadRequest, http.StatusMovedPermanently, http.StatusTemporaryRedirect} {
+		src := stub(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+		_, err := src.Stat(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "check name (the region) and endpoint") || !strings.Contains(err.Error(), src.String()) {
+			t.Errorf("status %d: got error %v, want one that says what to check", code, err)
+		}
+	}
+}
+
 func TestNoS3Server(t *testing.T) {
 	t.Parallel()
 	src := stub(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })

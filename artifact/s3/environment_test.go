@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/artifacttest"
 	"github.com/dropship/dropship/test/servers"
 )
@@ -92,6 +94,31 @@ func TestNothingConfigured(t *testing.T) {
 	_, err = source(t, `name = "us-west-1"`, "bucket", "a.tar.gz").Stat(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "no credentials were found: set accessKey and secret") {
 		t.Errorf("without credentials: got error %v", err)
+	}
+}
+
+// What a service that gives credentials answers is nothing that S3 said.
+func TestCredentialsServiceRefuses(t *testing.T) {
+	for _, code := range []int{http.StatusForbidden, http.StatusNotFound, http.StatusBadRequest, http.StatusMovedPermanently} {
+		t.Run(http.StatusText(code), func(t *testing.T) {
+			service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
+			defer service.Close()
+			for name, endpoint := range map[string]string{
+				"metadata of the machine": "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+				"of the container":        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+			} {
+				emptyEnvironment(t)
+				t.Setenv("AWS_EC2_METADATA_DISABLED", "")
+				t.Setenv("AWS_MAX_ATTEMPTS", "1")
+				t.Setenv(endpoint, service.URL)
+				src := source(t, `name = "us-west-1"`, "bucket", "a.tar.gz")
+				_, err := src.Stat(t.Context())
+				if err == nil || errors.Is(err, artifact.ErrNotExist) || !strings.Contains(err.Error(), src.String()+": no credentials were found: set accessKey and secret") ||
+					strings.Contains(err.Error(), "access denied") || strings.Contains(err.Error(), "check name") {
+					t.Errorf("%s: got error %v, want one about credentials", name, err)
+				}
+			}
+		})
 	}
 }
 

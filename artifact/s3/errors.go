@@ -22,6 +22,9 @@ func explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if missing, ok := errors.AsType[*credentialsError](err); ok {
+		return missing
+	}
 	if code := absence(err); code != "" {
 		return fmt.Errorf("%w (%s)", artifact.ErrNotExist, code)
 	}
@@ -42,6 +45,10 @@ func explain(ctx context.Context, err error) error {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
 		if region := response.Response.Header.Get("X-Amz-Bucket-Region"); region != "" {
 			return fmt.Errorf("the bucket is in region %q: set name in the repo block to that: %w", region, err)
+		}
+		if request := response.Response.Request; request != nil && request.Method == http.MethodHead {
+			// The reason would be in the body, and a HEAD has none.
+			return fmt.Errorf("the server refuses the request without saying why: check name (the region) and endpoint in the repo block, and that the token has not expired: %w", err)
 		}
 	}
 	return err
@@ -64,8 +71,11 @@ func absence(err error) string {
 	return ""
 }
 
-// status returns the HTTP status of an error of the SDK, 0 if there was no answer.
+// status returns the HTTP status of an error of the SDK, 0 if S3 did not answer.
 func status(err error) int {
+	if _, missing := errors.AsType[*credentialsError](err); missing {
+		return 0
+	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil {
 		return response.HTTPStatusCode()
