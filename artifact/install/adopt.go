@@ -22,7 +22,10 @@ func (d *directory) adopt(path string) error {
 			return errors.Join(err, d.dropMarker(path))
 		}
 	} else {
-		if err := d.root.Rename(live, name); err != nil {
+		if err := d.dropMarker(path); err != nil {
+			return err
+		}
+		if err := renameNew(d.root, live, name); err != nil {
 			return err
 		}
 		crashPoint("persistent path away")
@@ -82,6 +85,9 @@ func (d *directory) relink(paths []string) error {
 	for _, path := range paths {
 		if err := ValidatePersist(path); err != nil {
 			return err
+		}
+		if err := d.checkWay(d.name, path); err != nil {
+			return fmt.Errorf("cannot persist %s: %w", path, err)
 		}
 		live := filepath.Join(d.name, path)
 		there, err := d.exists(live)

@@ -36,5 +36,11 @@ func FakeReleaseOf(s *Site, id string) error {
 	return d.writeJSON(d.path(id, releaseName), r)
 }
 
+// Exchange and RenameNew are the renames that move releases and persistent paths.
+var (
+	Exchange  = exchange
+	RenameNew = renameNew
+)
+
 // RenameChecked is what file systems get that cannot refuse to replace.
 var RenameChecked = renameChecked

@@ -300,17 +300,18 @@ func (d *directory) removeAll(name string) error {
 	return d.root.RemoveAll(name)
 }
 
-// mkdirAll makes the missing directories of name, owned as the site's files are.
-func (d *directory) mkdirAll(name string) error {
+// mkdirAll makes the missing directories of name, each by mkdir.
+func (d *directory) mkdirAll(name string, mkdir func(name string) error) error {
 	if there, err := d.exists(name); there || err != nil {
 		return err
 	}
-	if err := d.mkdirAll(filepath.Dir(name)); err != nil {
+	if err := d.mkdirAll(filepath.Dir(name), mkdir); err != nil {
 		return err
 	}
-	return d.mkdirOwned(name)
+	return mkdir(name)
 }
 
+// mkdirOwned makes a directory that is owned as the site's files are.
 func (d *directory) mkdirOwned(name string) error {
 	if err := d.root.Mkdir(name, 0o755); err != nil {
 		return err

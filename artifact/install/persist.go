@@ -60,6 +60,26 @@ func (d *directory) target(path string) string {
 	return up + d.path(persistName, path)
 }
 
+// checkWay refuses a persistent path that leads through a symlink below top. The application may have put one
+// there, and os.Root follows it to whatever else is in the parent directory: the data of other services.
+func (d *directory) checkWay(top, path string) error {
+	parts := strings.Split(path, string(filepath.Separator))
+	for _, part := range parts[:len(parts)-1] {
+		top = filepath.Join(top, part)
+		info, err := d.root.Lstat(top)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // and nothing below it
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return fmt.Errorf("%s must be a directory itself (it is %s): persist a path that leads through no link or file",
+				filepath.Join(d.root.Name(), top), info.Mode())
+		}
+	}
+	return nil
+}
+
 func (d *directory) isLink(name, target string) bool {
 	text, err := d.root.Readlink(name)
 	return err == nil && text == target
@@ -96,6 +116,9 @@ func (d *directory) link(folder string) error {
 }
 
 func (d *directory) linkPath(folder, path string) error {
+	if err := d.checkWay(d.tree(folder), path); err != nil {
+		return err
+	}
 	name := filepath.Join(d.tree(folder), path)
 	if d.isLink(name, d.target(path)) {
 		return nil
@@ -109,17 +132,14 @@ func (d *directory) linkPath(folder, path string) error {
 		if err := d.removeAll(own); err != nil {
 			return err
 		}
-		if err := d.mkdirOurs(d.path(folder, "own")); err != nil {
+		if err := d.mkdirAll(filepath.Dir(own), d.mkdirOurs); err != nil {
 			return err
 		}
-		if err := d.mkdirAll(filepath.Dir(own)); err != nil {
-			return err
-		}
-		if err := d.root.Rename(name, own); err != nil {
+		if err := renameNew(d.root, name, own); err != nil {
 			return err
 		}
 	}
-	if err := d.mkdirAll(filepath.Dir(name)); err != nil {
+	if err := d.mkdirAll(filepath.Dir(name), d.mkdirOwned); err != nil {
 		return err
 	}
 	if err := d.root.Symlink(d.target(path), name); err != nil {
@@ -160,11 +180,19 @@ func (d *directory) settlePersist(id string, adopt bool) error {
 
 // place takes path from the destination, else from release id, else makes an empty directory.
 func (d *directory) place(id, path string, adopt bool) error {
+	if err := d.checkWay(d.path(persistName), path); err != nil {
+		return err
+	}
+	if adopt {
+		if err := d.checkWay(d.name, path); err != nil {
+			return err
+		}
+	}
 	name := d.path(persistName, path)
 	if err := d.mkdirOurs(d.path(persistName)); err != nil {
 		return err
 	}
-	if err := d.mkdirAll(filepath.Dir(name)); err != nil {
+	if err := d.mkdirAll(filepath.Dir(name), d.mkdirOwned); err != nil {
 		return err
 	}
 	if adopt {
@@ -199,7 +227,7 @@ func (d *directory) place(id, path string, adopt bool) error {
 			return err
 		}
 	}
-	if err := d.root.Rename(own, name); err != nil {
+	if err := renameNew(d.root, own, name); err != nil {
 		return err
 	}
 	crashPoint("persistent path made")

@@ -130,7 +130,7 @@ func TestPersistOwnerAndModes(t *testing.T) {
 	o.Archive.UID, o.Archive.GID = 1234, 1235
 	o.Persist = []string{"a/data"}
 	s := install.New(o)
-	update(t, s, "one", "", files{"version": "1"})
+	update(t, s, "one", "", files{"version": "1", "a/data/": ""})
 	for name, want := range map[string]struct{ uid, mode uint32 }{
 		"":                 {0, 0o711},
 		"one":              {0, 0o711},
@@ -138,6 +138,7 @@ func TestPersistOwnerAndModes(t *testing.T) {
 		"persist/a":        {1234, 0o755},
 		"persist/a/data":   {1234, 0o755},
 		"one/release.json": {0, 0o600},
+		"one/own/a":        {0, 0o711}, // the application must not be able to put a link here
 	} {
 		if uid, mode := owner(t, filepath.Join(beside(s), name)); uid != want.uid || mode != want.mode {
 			t.Errorf("%q: got uid %d, mode %#o, want %d, %#o", name, uid, mode, want.uid, want.mode)
