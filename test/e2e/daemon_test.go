@@ -64,7 +64,7 @@ func (d *daemon) start() {
 	d.t.Cleanup(func() {
 		d.kill()
 		if d.t.Failed() {
-			quiet := regexp.MustCompile(`.*msg="up to date".*\n`)
+			quiet := regexp.MustCompile(`.*(msg="up to date"|hash that failed here" service).*\n`)
 			d.t.Logf("log of the agent in %s:\n%s", d.dir, quiet.ReplaceAllString(d.log.String(), ""))
 		}
 	})

@@ -80,7 +80,7 @@ func TestBrokenVersionIsRolledBack(t *testing.T) {
 		t.Errorf("the last answer of the check is not in the log:\n%s", log)
 	}
 	d.waitLog("waiting for another one", 1)
-	d.waitLog("the repository holds a hash that was rolled back\"", 5)
+	d.waitLog("the repository holds a hash that failed here\"", 5)
 	if got := strings.Count(d.log.String(), "msg=staging"); got != 3 {
 		t.Errorf("%s was fetched again: %d downloads, want 3", bad, got)
 	}
