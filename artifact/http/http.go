@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/attr"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
@@ -73,7 +74,7 @@ func New(body hcl.Body, ectx *hcl.EvalContext) (artifact.Repository, hcl.Diagnos
 	diags = append(diags, c.checkCredentials(diags)...)
 	diags = append(diags, c.checkHeaders()...)
 	if c.CAFile != "" && !filepath.IsAbs(c.CAFile) {
-		diags = append(diags, mistake(c.CAFileAt, "Relative path of a CA file",
+		diags = append(diags, attr.Mistake(c.CAFileAt, "Relative path of a CA file",
 			fmt.Sprintf("caFile must be an absolute path, as the daemon may be started anywhere; %q is not.", c.CAFile)))
 	}
 	if diags.HasErrors() {
@@ -86,11 +87,11 @@ func New(body hcl.Body, ectx *hcl.EvalContext) (artifact.Repository, hcl.Diagnos
 
 // baseURL returns the parsed url. A value that could not be decoded has its diagnostic in diags already.
 func (c config) baseURL(diags hcl.Diagnostics) (*url.URL, hcl.Diagnostics) {
-	if c.URLAt == (hcl.Range{}) || broken(diags, c.URLAt) {
+	if !attr.Decoded(diags, c.URLAt) {
 		return nil, nil
 	}
 	refuse := func(detail string) (*url.URL, hcl.Diagnostics) {
-		return nil, hcl.Diagnostics{mistake(c.URLAt, "Invalid URL of a repository", detail)}
+		return nil, hcl.Diagnostics{attr.Mistake(c.URLAt, "Invalid URL of a repository", detail)}
 	}
 	u, err := url.Parse(c.URL)
 	switch {
@@ -110,14 +111,14 @@ func (c config) baseURL(diags hcl.Diagnostics) (*url.URL, hcl.Diagnostics) {
 func (c config) checkCredentials(diags hcl.Diagnostics) hcl.Diagnostics {
 	const summary = "Incomplete credentials"
 	switch {
-	case broken(diags, c.UserAt) || broken(diags, c.PasswordAt):
+	case attr.Broken(diags, c.UserAt, c.PasswordAt):
 		return nil // it is there, only not usable
 	case c.User != "" && c.Password == "":
-		return hcl.Diagnostics{mistake(c.UserAt, summary, "user is given and password is not; basic authentication needs both.")}
+		return hcl.Diagnostics{attr.Mistake(c.UserAt, summary, "user is given and password is not; basic authentication needs both.")}
 	case c.User == "" && c.Password != "":
-		return hcl.Diagnostics{mistake(c.PasswordAt, summary, "password is given and user is not; basic authentication needs both.")}
+		return hcl.Diagnostics{attr.Mistake(c.PasswordAt, summary, "password is given and user is not; basic authentication needs both.")}
 	case strings.Contains(c.User, ":"):
-		return hcl.Diagnostics{mistake(c.UserAt, "Invalid user", "user must not contain a colon: basic authentication ends the name at it.")}
+		return hcl.Diagnostics{attr.Mistake(c.UserAt, "Invalid user", "user must not contain a colon: basic authentication ends the name at it.")}
 	}
 	return nil
 }
@@ -135,16 +136,16 @@ func (c config) checkHeaders() hcl.Diagnostics {
 		canonical := nethttp.CanonicalHeaderKey(name)
 		switch {
 		case !isToken(name):
-			diags = append(diags, mistake(c.HeadersAt, "Invalid header name",
+			diags = append(diags, attr.Mistake(c.HeadersAt, "Invalid header name",
 				fmt.Sprintf("%q is no name of an HTTP header: letters, digits and hyphens make one.", name)))
 		case strings.ContainsFunc(value.Reveal(), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-			diags = append(diags, mistake(c.HeadersAt, "Invalid header value",
+			diags = append(diags, attr.Mistake(c.HeadersAt, "Invalid header value",
 				fmt.Sprintf("The value of header %q contains a control character, such as the end of a line.", name)))
 		case canonical == "Authorization" && c.User != "":
-			diags = append(diags, mistake(c.HeadersAt, "Two kinds of credentials",
+			diags = append(diags, attr.Mistake(c.HeadersAt, "Two kinds of credentials",
 				"headers has Authorization, and user and password make one too; give one of them."))
 		case slices.Contains(ownHeaders, canonical):
-			diags = append(diags, mistake(c.HeadersAt, "Reserved header",
+			diags = append(diags, attr.Mistake(c.HeadersAt, "Reserved header",
 				fmt.Sprintf("Header %q is set by Dropship itself, and cannot be in headers.", name)))
 		}
 	}
@@ -162,9 +163,9 @@ func isToken(name string) bool {
 func (r *repository) Source(body hcl.Body, ectx *hcl.EvalContext) (artifact.Source, hcl.Diagnostics) {
 	var c artifactConfig
 	diags := gohcl.DecodeBody(body, ectx, &c)
-	if c.PathAt != (hcl.Range{}) && !broken(diags, c.PathAt) {
+	if attr.Decoded(diags, c.PathAt) {
 		if detail := pathMistake(c.Path); detail != "" {
-			diags = append(diags, mistake(c.PathAt, "Invalid path of an artifact", detail))
+			diags = append(diags, attr.Mistake(c.PathAt, "Invalid path of an artifact", detail))
 		}
 	}
 	if diags.HasErrors() {
@@ -201,18 +202,4 @@ func below(base *url.URL, path string) *url.URL {
 	u.Path = strings.TrimRight(base.Path, "/") + "/" + path
 	u.RawPath = strings.TrimRight(base.EscapedPath(), "/") + "/" + strings.Join(parts, "/")
 	return &u
-}
-
-// broken reports whether diags has an error about the value at rng already.
-func broken(diags hcl.Diagnostics, rng hcl.Range) bool {
-	for _, d := range diags {
-		if d.Severity == hcl.DiagError && d.Subject != nil && d.Subject.Overlaps(rng) {
-			return true
-		}
-	}
-	return false
-}
-
-func mistake(at hcl.Range, summary, detail string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at}
 }

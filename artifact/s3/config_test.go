@@ -24,6 +24,8 @@ func TestRepositoryConfiguration(t *testing.T) {
 		{`endpoint = "ftp://s3.example.com"`, []string{"test.hcl:1,12-34: Invalid endpoint"}},
 		{`endpoint = "https://me:hidden@s3.example.com"`, []string{"use accessKey and secret"}},
 		{`endpoint = "https://s3.example.com/?token=hidden"`, []string{"has a query"}},
+		{"accessKey = \"a\"\nsecret = [\"hidden\"]", []string{"test.hcl:2,10-11: Unsuitable value type"}},
+		{"accessKey = [\"a\"]\nsecret = \"hidden\"", []string{"test.hcl:1,13-14: Unsuitable value type"}},
 		{`region = "us-west-1"`, []string{"test.hcl:1,1-7: Unsupported argument"}},
 		{"acessKey = \"a\"\nsecret = \"hidden\"\nendpoint = \"nowhere\"", []string{
 			`Did you mean "accessKey"?`, "test.hcl:2,10-18: Secret without access key", "test.hcl:3,12-21: Invalid endpoint",
@@ -52,6 +54,7 @@ func TestSourceConfiguration(t *testing.T) {
 		{"bucket = \"arn:aws:s3:us-west-1:123456789012:accesspoint/app\"\npath = \"app.tar.gz\"", nil},
 		{``, []string{`The argument "bucket" is required`, `The argument "path" is required`}},
 		{"bucket = \"\"\npath = \"\"", []string{"test.hcl:1,10-12: Invalid bucket name", "test.hcl:2,8-10: Invalid artifact path"}},
+		{"bucket = [\"b\"]\npath = []", []string{"test.hcl:1,10-11: Unsuitable value type", "test.hcl:2,8-9: Unsuitable value type"}},
 		{"bucket = \"b/app\"\npath = \"app.tar.gz\"", []string{"what comes after the bucket goes into path"}},
 		{"buckett = \"b\"\npath = \"app.tar.gz\"", []string{`The argument "bucket" is required`, `Did you mean "bucket"?`}},
 	} {

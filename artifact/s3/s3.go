@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/attr"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
@@ -58,31 +59,29 @@ var _ artifact.Repository = (*Repository)(nil)
 func New(body hcl.Body, ectx *hcl.EvalContext) (artifact.Repository, hcl.Diagnostics) {
 	var c Config
 	diags := gohcl.DecodeBody(body, ectx, &c)
-	diags = append(diags, c.check()...)
+	diags = append(diags, c.check(diags)...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	return &Repository{client: &lazyClient{config: c}}, diags
 }
 
-func (c *Config) check() hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	bad := func(summary, detail string, at hcl.Range) {
-		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at})
-	}
+// check looks at what could be decoded: of the rest, diags says already what is wrong.
+func (c *Config) check(diags hcl.Diagnostics) (more hcl.Diagnostics) {
 	const both = "Set accessKey and secret both, or none of them: then the AWS environment, profile or machine role is used."
 	switch {
+	case attr.Broken(diags, c.AccessKeyRange, c.SecretRange):
 	case c.AccessKey != "" && c.Secret == "":
-		bad("Access key without secret", "There is an accessKey but no secret. "+both, c.AccessKeyRange)
+		more = append(more, attr.Mistake(c.AccessKeyRange, "Access key without secret", "There is an accessKey but no secret. "+both))
 	case c.AccessKey == "" && c.Secret != "":
-		bad("Secret without access key", "There is a secret but no accessKey. "+both, c.SecretRange)
+		more = append(more, attr.Mistake(c.SecretRange, "Secret without access key", "There is a secret but no accessKey. "+both))
 	case c.AccessKey == "" && c.Token != "":
-		bad("Token without access key", "A token belongs to temporary credentials: set the accessKey and secret that came with it.", c.TokenRange)
+		more = append(more, attr.Mistake(c.TokenRange, "Token without access key", "A token belongs to temporary credentials: set the accessKey and secret that came with it."))
 	}
 	if problem := checkEndpoint(c.Endpoint); problem != "" {
-		bad("Invalid endpoint", fmt.Sprintf("The endpoint %q %s.", secret.URL(c.Endpoint), problem), c.EndpointRange)
+		more = append(more, attr.Mistake(c.EndpointRange, "Invalid endpoint", fmt.Sprintf("The endpoint %q %s.", secret.URL(c.Endpoint), problem)))
 	}
-	return diags
+	return more
 }
 
 func checkEndpoint(endpoint string) string {
@@ -105,22 +104,12 @@ func checkEndpoint(endpoint string) string {
 func (r *Repository) Source(body hcl.Body, ectx *hcl.EvalContext) (artifact.Source, hcl.Diagnostics) {
 	var c SourceConfig
 	diags := gohcl.DecodeBody(body, ectx, &c)
-	// The zero range means that there is no such attribute, which is reported already.
-	if c.BucketRange != (hcl.Range{}) && (c.Bucket == "" || strings.Contains(c.Bucket, "/") && !strings.HasPrefix(c.Bucket, "arn:")) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid bucket name",
-			Detail:   fmt.Sprintf("%q is no bucket's name. It is not empty and has no slash; what comes after the bucket goes into path.", c.Bucket),
-			Subject:  &c.BucketRange,
-		})
+	if attr.Decoded(diags, c.BucketRange) && (c.Bucket == "" || strings.Contains(c.Bucket, "/") && !strings.HasPrefix(c.Bucket, "arn:")) {
+		diags = append(diags, attr.Mistake(c.BucketRange, "Invalid bucket name",
+			fmt.Sprintf("%q is no bucket's name. It is not empty and has no slash; what comes after the bucket goes into path.", c.Bucket)))
 	}
-	if c.PathRange != (hcl.Range{}) && c.Path == "" {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid artifact path",
-			Detail:   "The path is empty; it is the key of the artifact's object.",
-			Subject:  &c.PathRange,
-		})
+	if attr.Decoded(diags, c.PathRange) && c.Path == "" {
+		diags = append(diags, attr.Mistake(c.PathRange, "Invalid artifact path", "The path is empty; it is the key of the artifact's object."))
 	}
 	if diags.HasErrors() {
 		return nil, diags

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/attr"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
@@ -92,22 +93,22 @@ func build(body hcl.Body, ectx *hcl.EvalContext, defaultAuthURL string) (artifac
 		empty bool
 		at    hcl.Range
 	}{{"user", c.User == "", c.UserAt}, {"key", c.Key == "", c.KeyAt}} {
-		if given.empty && given.at != (hcl.Range{}) && !broken(diags, given.at) {
-			diags = append(diags, mistake(given.at, "Empty credentials", given.name+" is empty; Swift needs both user and key."))
+		if given.empty && attr.Decoded(diags, given.at) {
+			diags = append(diags, attr.Mistake(given.at, "Empty credentials", given.name+" is empty; Swift needs both user and key."))
 		}
 	}
 	if c.AuthURLAt == (hcl.Range{}) {
 		c.AuthURL = defaultAuthURL
 		if defaultAuthURL == "" {
-			diags = append(diags, mistake(body.MissingItemRange(), "Missing required argument",
+			diags = append(diags, attr.Mistake(body.MissingItemRange(), "Missing required argument",
 				`The argument "authUrl" is required: where to log in, like "https://swift.example.com/auth/v1.0" or "https://keystone.example.com/v3".`))
 		}
 	}
-	if c.AuthURL != "" || c.AuthURLAt != (hcl.Range{}) && !broken(diags, c.AuthURLAt) {
+	if c.AuthURL != "" || attr.Decoded(diags, c.AuthURLAt) {
 		diags = append(diags, c.checkAuth(diags)...)
 	}
 	if c.Tenant != "" && c.TenantID != "" {
-		diags = append(diags, mistake(c.TenantAt, "Two projects", "tenant and tenantId both name the project; give one of them."))
+		diags = append(diags, attr.Mistake(c.TenantAt, "Two projects", "tenant and tenantId both name the project; give one of them."))
 	}
 	if diags.HasErrors() {
 		return nil, diags
@@ -118,7 +119,7 @@ func build(body hcl.Body, ectx *hcl.EvalContext, defaultAuthURL string) (artifac
 // checkAuth checks authUrl and authVersion, and sets AuthVersion where the URL tells it.
 func (c *config) checkAuth(diags hcl.Diagnostics) hcl.Diagnostics {
 	refuse := func(at hcl.Range, summary, detail string) hcl.Diagnostics {
-		return hcl.Diagnostics{mistake(at, summary, detail)}
+		return hcl.Diagnostics{attr.Mistake(at, summary, detail)}
 	}
 	u, err := url.Parse(c.AuthURL)
 	switch {
@@ -129,7 +130,7 @@ func (c *config) checkAuth(diags hcl.Diagnostics) hcl.Diagnostics {
 		return refuse(c.AuthURLAt, "Invalid authUrl", "authUrl must begin with http:// or https:// and a host, like \"https://keystone.example.com/v3\".")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return refuse(c.AuthURLAt, "Invalid authUrl", "authUrl must not contain credentials, a query or a fragment; use the attributes user and key.")
-	case broken(diags, c.AuthVersionAt):
+	case attr.Broken(diags, c.AuthVersionAt):
 		return nil
 	case c.AuthVersionAt != (hcl.Range{}) && (c.AuthVersion < 1 || c.AuthVersion > 3):
 		return refuse(c.AuthVersionAt, "Unknown authVersion", fmt.Sprintf("authVersion is 1, 2 or 3, not %d.", c.AuthVersion))
@@ -162,18 +163,18 @@ const (
 func (r *repository) Source(body hcl.Body, ectx *hcl.EvalContext) (artifact.Source, hcl.Diagnostics) {
 	var c artifactConfig
 	diags := gohcl.DecodeBody(body, ectx, &c)
-	if c.BucketAt != (hcl.Range{}) && !broken(diags, c.BucketAt) {
+	if attr.Decoded(diags, c.BucketAt) {
 		detail := nameMistake("bucket", c.Bucket, maxBucket)
 		if strings.Contains(c.Bucket, "/") {
 			detail = "bucket is the name of a container and cannot have a slash in it; what follows the slash belongs into path."
 		}
 		if detail != "" {
-			diags = append(diags, mistake(c.BucketAt, "Invalid bucket", detail))
+			diags = append(diags, attr.Mistake(c.BucketAt, "Invalid bucket", detail))
 		}
 	}
-	if c.PathAt != (hcl.Range{}) && !broken(diags, c.PathAt) {
+	if attr.Decoded(diags, c.PathAt) {
 		if detail := nameMistake("path", c.Path, maxPath); detail != "" {
-			diags = append(diags, mistake(c.PathAt, "Invalid path of an artifact", detail))
+			diags = append(diags, attr.Mistake(c.PathAt, "Invalid path of an artifact", detail))
 		}
 	}
 	if diags.HasErrors() {
@@ -192,18 +193,4 @@ func nameMistake(attribute, value string, limit int) string {
 		return attribute + " must be UTF-8 without a NUL."
 	}
 	return ""
-}
-
-// broken reports whether diags has an error about the value at rng already.
-func broken(diags hcl.Diagnostics, rng hcl.Range) bool {
-	for _, d := range diags {
-		if d.Severity == hcl.DiagError && d.Subject != nil && d.Subject.Overlaps(rng) {
-			return true
-		}
-	}
-	return false
-}
-
-func mistake(at hcl.Range, summary, detail string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at}
 }
