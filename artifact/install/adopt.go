@@ -83,9 +83,6 @@ func (d *directory) adoptable() ([]string, error) {
 // relink puts the links in place that a crash during adoptions without exchange has left out.
 func (d *directory) relink(paths []string) error {
 	for _, path := range paths {
-		if err := ValidatePersist(path); err != nil {
-			return err
-		}
 		if err := d.checkWay(d.name, path); err != nil {
 			return fmt.Errorf("cannot persist %s: %w", path, err)
 		}

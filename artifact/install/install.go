@@ -21,7 +21,7 @@ type Options struct {
 	Destination string // absolute and clean
 	Archive     archive.Options
 	Keep        int      // previous releases that Prune leaves
-	Persist     []string // paths within a release that live across releases; see ValidatePersistAll
+	Persist     []string // paths within a release that live across releases: relative, clean, none within another
 }
 
 // A Site is one destination on this machine, with the folder .NAME.dropship beside it.

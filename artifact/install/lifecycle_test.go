@@ -324,7 +324,7 @@ func TestRecoverTouchesNothingElse(t *testing.T) {
 func TestRecoverReportsDamage(t *testing.T) {
 	s := newSite(t)
 	update(t, s, "one", "", files{"version": "1"})
-	for _, content := range []string{"not JSON", `{"to": "../x", "from": "one"}`} {
+	for _, content := range []string{"not JSON", `{"to": "../x", "from": "one"}`, `{"to": "one", "from": "one", "adopt": ["../x"]}`} {
 		write(t, filepath.Join(beside(s), "switch.json"), content)
 		if err := s.Recover(); err == nil || !strings.Contains(err.Error(), "is damaged") {
 			t.Errorf("%s: got %v", content, err)

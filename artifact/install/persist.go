@@ -8,47 +8,6 @@ import (
 	"strings"
 )
 
-// ValidatePersist reports why path cannot be a persistent path: it must be relative, clean, and lead to something
-// within a release.
-func ValidatePersist(path string) error {
-	switch {
-	case path == "":
-		return errors.New("cannot persist an empty path")
-	case filepath.IsAbs(path):
-		return fmt.Errorf("cannot persist %q: it is absolute, and persistent paths are relative to the destination", path)
-	case path == ".":
-		return errors.New(`cannot persist ".": that is the whole release, so no update could change anything`)
-	case !filepath.IsLocal(path):
-		return fmt.Errorf("cannot persist %q: it leads out of the release", path)
-	case filepath.Clean(path) != path:
-		return fmt.Errorf("cannot persist %q: write it as %q", path, filepath.Clean(path))
-	}
-	return nil
-}
-
-// ValidatePersistAll reports every path that ValidatePersist refuses, and every two of which one is, or is in, the
-// other. The errors are joined, in the order of paths.
-func ValidatePersistAll(paths []string) error {
-	var errs []error
-	for i, path := range paths {
-		if err := ValidatePersist(path); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for _, earlier := range paths[:i] {
-			switch {
-			case path == earlier:
-				errs = append(errs, fmt.Errorf("cannot persist %q twice", path))
-			case inside(path, earlier):
-				errs = append(errs, fmt.Errorf("cannot persist %q: it is in %q, which persists already", path, earlier))
-			case inside(earlier, path):
-				errs = append(errs, fmt.Errorf("cannot persist %q: %q, which persists already, is in it", path, earlier))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func inside(path, dir string) bool {
 	return strings.HasPrefix(path, dir+string(filepath.Separator))
 }

@@ -162,36 +162,3 @@ func TestPersistRefusesFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func TestValidatePersist(t *testing.T) {
-	for _, tt := range []struct {
-		paths []string
-		want  []string // parts of the error; none: valid
-	}{
-		{nil, nil},
-		{[]string{"data", "log/app.log", "data2", ".cache", "a b"}, nil},
-		{[]string{""}, []string{"empty"}},
-		{[]string{"."}, []string{"the whole release"}},
-		{[]string{"/data"}, []string{`"/data"`, "absolute"}},
-		{[]string{"../data"}, []string{`"../data"`, "leads out"}},
-		{[]string{"a/../../b"}, []string{"leads out"}},
-		{[]string{"data/"}, []string{`write it as "data"`}},
-		{[]string{"./data"}, []string{`write it as "data"`}},
-		{[]string{"a/../b"}, []string{`write it as "b"`}},
-		{[]string{"data", "data"}, []string{"twice"}},
-		{[]string{"data", "data/db"}, []string{`"data/db"`, "persists already"}},
-		{[]string{"data/db", "data"}, []string{"is in it"}},
-		{[]string{"/x", "ok", ".."}, []string{`"/x"`, `".."`}},
-	} {
-		err := install.ValidatePersistAll(tt.paths)
-		if (err != nil) != (len(tt.want) > 0) {
-			t.Errorf("%q: got %v, want error: %v", tt.paths, err, len(tt.want) > 0)
-			continue
-		}
-		for _, want := range tt.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%q: got %v, want %q in it", tt.paths, err, want)
-			}
-		}
-	}
-}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -79,7 +81,9 @@ func (d *directory) settleIntent() error {
 		return err
 	}
 	var i intent
-	if err := json.Unmarshal(b, &i); err != nil || checkID(i.To) != nil || checkID(i.From) != nil {
+	err = json.Unmarshal(b, &i)
+	foreign := slices.ContainsFunc(i.Adopt, func(path string) bool { return !filepath.IsLocal(path) })
+	if err != nil || checkID(i.To) != nil || checkID(i.From) != nil || foreign {
 		return fmt.Errorf("%s is damaged; see which of the releases beside it belongs at the destination, "+
 			"put it there, and remove the file", d.path(intentName))
 	}
