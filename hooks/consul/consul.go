@@ -8,8 +8,9 @@
 //	  service = "proxy"
 //	}
 //
-// Both speak to the Consul agent that the configuration's consul block names. That agent retries what
-// is between it and the servers; the hooks do not.
+// Both speak to the Consul agent that the configuration's consul block names, which retries what is between
+// it and the servers. While the agent itself fails, consul-maintenance goes on trying, since the mode is the same
+// however often it is set; consul-event tries once, since an event is not.
 package consul
 
 import (

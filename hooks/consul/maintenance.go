@@ -87,7 +87,9 @@ func (h *Maintenance) String() string {
 	return "consul-maintenance " + h.service
 }
 
-// Run turns maintenance on or off once. A service that the agent does not know is an error.
+// Run turns maintenance on or off. A Consul that cannot be reached or fails (429, 5xx) is asked again until ctx
+// ends: an agent that restarts is no reason to undo an update, or to leave the machine out of sight. A refusal
+// is an error at once, as is a service that the agent does not know.
 func (h *Maintenance) Run(ctx context.Context, ev hooks.Event) error {
 	on := ev.Phase == hooks.Before
 	what := "off"
@@ -116,11 +118,13 @@ func (h *Maintenance) turn(ctx context.Context, on bool, ev hooks.Event) error {
 	if err != nil {
 		return err
 	}
-	query := new(api.QueryOptions).WithContext(ctx)
-	if h.service == "" {
-		return h.turnNode(ctx, client.Agent(), on, reason, query)
-	}
-	return h.turnService(ctx, client.Agent(), on, reason, query)
+	return persist(ctx, func(ctx context.Context) error {
+		query := new(api.QueryOptions).WithContext(ctx)
+		if h.service == "" {
+			return h.turnNode(ctx, client.Agent(), on, reason, query)
+		}
+		return h.turnService(ctx, client.Agent(), on, reason, query)
+	})
 }
 
 func (h *Maintenance) turnService(ctx context.Context, agent *api.Agent, on bool, reason string, query *api.QueryOptions) error {
