@@ -81,13 +81,14 @@ func TestPrintSaysWhatWasMeant(t *testing.T) {
 		"a negative number":           {"service \"a\" {\n  checkInterval = -1\n}\n", `checkInterval must be a duration such as "10s" or "1m30s", and longer than zero.`},
 		"too short an interval":       {"service \"a\" {\n  checkInterval = \"99ms\"\n}\n", "checkInterval must be at least 100ms."},
 		"another encoding":            {"s\x00e\x00r\x00v\x00", "web.hcl:1:1: error: Not UTF-8\n  The file"},
+		"a forgotten equals sign":     {"repo \"s3\" {\n  token \"abcd\"\n}\n", "   2 |   token (redacted)\n"},
 		"an unclosed quote": {
 			"service \"a\" {\n  hash = \"abc\n}\n",
 			"   2 |   hash = \"abc\n     |          ^^^^\n",
 		},
 		"an unclosed heredoc": {
 			"service \"a\" {\n  hash = <<-END\n    abc\n}\n",
-			"   2 |   hash = <<-END\n     |          ^^^^^^\n  No line below is END alone",
+			"   2 |   hash = <<-END\n     |          ^^^^^^\n  No line below is the marker alone",
 		},
 		"several arguments in a line": {"repo \"file\" { root = \"/srv\" type = \"file\" }\n", "each goes on a line of its own"},
 	}

@@ -23,7 +23,7 @@ type redactor struct {
 const shortest = 4
 
 func newRedactor(secrets, known []string) redactor {
-	r := redactor{known: slices.DeleteFunc(append(ownWords(), known...), func(s string) bool { return s == "" })}
+	r := redactor{known: slices.DeleteFunc(slices.Concat(ownWords, known), func(s string) bool { return s == "" })}
 	for _, secret := range secrets {
 		if len(secret) < shortest {
 			continue
@@ -36,20 +36,24 @@ func newRedactor(secrets, known []string) redactor {
 	return r
 }
 
-// ownWords are what Dropship itself writes into messages, and a placeholder in an example may be, too.
-func ownWords() []string {
-	words := append([]string{"Dropship", "dropship", "true", "false", "block", redacted}, credentialWords...)
+// ownBlocks and ownAttributes are the types and names of all those that no kind brings.
+var ownBlocks, ownAttributes = ownNames()
+
+func ownNames() (blocks, attributes []string) {
 	for _, block := range []any{rootBlock{}, repoBlock{}, serviceBlock{}, hookBlock{}, artifactBlock{}} {
 		schema, _ := gohcl.ImpliedBodySchema(block)
-		for _, attr := range schema.Attributes {
-			words = append(words, attr.Name)
+		for _, b := range schema.Blocks {
+			blocks = append(blocks, b.Type)
 		}
-		for _, block := range schema.Blocks {
-			words = append(words, block.Type)
+		for _, a := range schema.Attributes {
+			attributes = append(attributes, a.Name)
 		}
 	}
-	return words
+	return blocks, attributes
 }
+
+// ownWords are what Dropship itself writes into messages, and a placeholder in an example may be, too.
+var ownWords = slices.Concat(credentialWords, ownBlocks, ownAttributes, []string{"Dropship", "dropship", "true", "false", "block", redacted})
 
 func (r redactor) redact(text string) string {
 	known := spans(text, r.known)

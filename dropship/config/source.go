@@ -13,6 +13,7 @@ import (
 // A source is the text of one file, and which of it must not be printed.
 type source struct {
 	text    []byte
+	broken  bool // it does not parse
 	tokens  hclsyntax.Tokens
 	hidden  []hcl.Range  // values of attributes that hold credentials
 	shown   map[int]bool // lines where such a value is taken from elsewhere
@@ -175,8 +176,8 @@ func (s *source) line(number int) (string, int) {
 	if i := bytes.IndexByte(s.text[start:], '\n'); i >= 0 {
 		end = start + i
 	}
-	line := strings.TrimSuffix(string(s.text[start:end]), "\r")
-	faithful := len(line)
+	raw := strings.TrimSuffix(string(s.text[start:end]), "\r")
+	line, faithful := raw, len(raw)
 	for _, h := range s.hidden {
 		if h.Start.Byte >= end || h.End.Byte <= start {
 			continue
@@ -187,6 +188,11 @@ func (s *source) line(number int) (string, int) {
 	if s.shown[number] {
 		return line, faithful
 	}
+	if s.broken {
+		if n := harmless(raw); n < faithful {
+			return line[:n] + redacted, n
+		}
+	}
 	for _, pattern := range linePatterns {
 		if m := pattern.FindStringSubmatchIndex(line[:min(faithful, len(line))]); m != nil {
 			faithful = m[3]
@@ -195,6 +201,32 @@ func (s *source) line(number int) (string, int) {
 	}
 	return line, min(faithful, len(line))
 }
+
+// harmless returns how many bytes of a line can be shown in a file that does not parse: all where it begins
+// a block, sets an attribute that holds no credential, or has no word; else what stands before a value.
+// There, the name of a credential may be torn, or that of another attribute stand before its value.
+func harmless(line string) int {
+	name := strings.TrimSpace(firstWord.FindString(line))
+	equals := strings.Count(line, "=")
+	switch {
+	case equals == 0 && slices.Contains(ownBlocks, name), equals == 1 && slices.Contains(harmlessNames, name), !anyWord.MatchString(line):
+		return len(line)
+	case equals > 0 && slices.Contains(ownBlocks, name):
+		return len(upToEquals.FindString(line))
+	}
+	if m := upToValue.FindStringSubmatch(line); m != nil {
+		return len(m[1] + m[2])
+	}
+	return 0
+}
+
+var (
+	firstWord     = regexp.MustCompile(`^\s*[\w-]*`)
+	anyWord       = regexp.MustCompile(`\w`)
+	upToEquals    = regexp.MustCompile(`^[^=]*=\s*`)
+	upToValue     = regexp.MustCompile(`^(\s*[\w"-]+\s*[=:]\s*)[^\s=]|^(\s*[\w-]+\s+)"`)
+	harmlessNames = append([]string{"bucket", "command", "name", "path"}, ownAttributes...)
+)
 
 // lineStart returns the offset of a line, counted from 1; of the text's end, where there is no such line.
 func (s *source) lineStart(number int) int {

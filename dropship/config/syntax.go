@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,21 +23,35 @@ func parse(path string, text []byte) (*source, *hcl.File, hcl.Diagnostics) {
 	if !diags.HasErrors() {
 		return newSource(path, text), parsed, diags
 	}
+	var told hcl.Diagnostics
 	unclosed := findUnclosed(path, text)
-	if unclosed == nil {
-		return newSource(path, text), parsed, explainSyntax(diags)
+	if unclosed != nil {
+		// Beyond it, what is a string and what is none cannot be told: none of that is read, or shown.
+		text = text[:unclosed.Subject.End.Byte]
+		parsed, diags = hclsyntax.ParseConfig(text, path, hcl.InitialPos)
+		told = append(told, unclosed)
 	}
-	// Beyond it, what is a string and what is none cannot be told: none of that is read, or shown.
-	text = text[:unclosed.Subject.End.Byte]
-	parsed, diags = hclsyntax.ParseConfig(text, path, hcl.InitialPos)
-	told := hcl.Diagnostics{unclosed}
+	src := newSource(path, text)
+	src.broken = true
 	for _, diag := range diags {
 		leftOpen := strings.HasPrefix(diag.Summary, "Un") // closed, terminated, balanced
-		if diag.Subject.Start.Line < unclosed.Subject.Start.Line && !leftOpen {
+		if unclosed == nil || diag.Subject.Start.Line < unclosed.Subject.Start.Line && !leftOpen {
 			told = append(told, diag)
 		}
 	}
-	return newSource(path, text), parsed, explainSyntax(told)
+	return src, parsed, explainSyntax(upToHidden(told, src))
+}
+
+// upToHidden returns diags without those behind the first that is in a hidden value: where that ends is
+// not certain, and they may be mistakes of its other half.
+func upToHidden(diags hcl.Diagnostics, src *source) hcl.Diagnostics {
+	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int { return a.Subject.Start.Byte - b.Subject.Start.Byte })
+	for i, diag := range diags {
+		if src.hides(*diag.Subject) {
+			return diags[:i+1]
+		}
+	}
+	return diags
 }
 
 // notText returns where text stops being UTF-8, or -1.
@@ -71,9 +86,8 @@ func findUnclosed(path string, text []byte) *hcl.Diagnostic {
 			}
 		case hclsyntax.TokenEOF:
 			if len(open) > 0 && open[0].Type == hclsyntax.TokenOHeredoc {
-				marker := strings.Trim(string(open[0].Bytes), "<-\r\n")
 				return problem("Unclosed heredoc", restOfLine(open[0], text),
-					"No line below is %s alone, which would end this text. What follows in this file is checked once there is one.", marker)
+					"No line below is the marker alone, which would end this text. What follows in this file is checked once there is one.")
 			}
 		}
 	}
