@@ -33,32 +33,42 @@ func newSource(path string, text []byte) *source {
 // findCredential hides what follows the token at i, if that is the name of a credential.
 func (s *source) findCredential(i int, name hclsyntax.Token) {
 	quoted := name.Type == hclsyntax.TokenQuotedLit
-	if userInfo.Match(name.Bytes) && (quoted || name.Type == hclsyntax.TokenStringLit) && s.literal == nil {
-		s.literal = &name.Range
+	if m := userInfo.FindSubmatch(name.Bytes); m != nil && (quoted || name.Type == hclsyntax.TokenStringLit) {
+		s.secrets = append(s.secrets, string(m[1]))
+		s.warnOf(name)
 	}
-	value := s.tokens[i+1:]
-	if quoted && len(value) > 0 && value[0].Type == hclsyntax.TokenCQuote {
-		value = value[1:]
+	if !quoted && name.Type != hclsyntax.TokenIdent {
+		return
+	}
+	before, value := s.tokens[:i], s.tokens[i+1:]
+	if quoted && i > 0 && len(value) > 0 {
+		before, value = s.tokens[:i-1], value[1:] // its quotes
 	}
 	assigned := len(value) > 0 && (value[0].Type == hclsyntax.TokenEqual || value[0].Type == hclsyntax.TokenColon)
 	if assigned {
 		value = value[1:]
 	}
+	word := string(name.Bytes)
 	switch {
-	case quoted && assigned: // as in a map of headers, or of an environment, whatever the name
-	case name.Type != hclsyntax.TokenIdent || !holdsSecret(string(name.Bytes)):
-		return
-	case !assigned && !newLine(s.tokens[:i]): // part of an expression
-		return
-	}
-	if assigned && newLine(s.tokens[:i]) && elsewhere(value) {
+	case holdsSecret(word) && assigned && newLine(before) && elsewhere(value):
 		s.shown[name.Range.Start.Line] = true
+		return
+	case holdsSecret(word) && (assigned || !quoted && newItem(before)): // with the equals sign forgotten, too
+	case quoted && assigned && newItem(before): // as in a map of headers, or of an environment, whatever the name
+	default:
 		return
 	}
 	literals := s.hide(value)
 	s.secrets = append(s.secrets, literals...)
-	if word := string(name.Bytes); len(literals) > 0 && s.literal == nil && holdsSecret(word) && !slices.Contains(doubtful, strings.ToLower(word)) {
-		s.literal = &name.Range
+	if len(literals) > 0 && holdsSecret(word) && !slices.Contains(doubtful, strings.ToLower(word)) {
+		s.warnOf(name)
+	}
+}
+
+// warnOf remembers where the first credential stands in the file.
+func (s *source) warnOf(at hclsyntax.Token) {
+	if s.literal == nil {
+		s.literal = &at.Range
 	}
 }
 
@@ -77,13 +87,18 @@ func (s *source) hides(r hcl.Range) bool {
 	})
 }
 
-// newLine reports whether what follows tokens is the first on its line, or in its block.
+// newLine reports whether what follows tokens is the first on its line.
 func newLine(tokens hclsyntax.Tokens) bool {
-	if len(tokens) == 0 {
+	return len(tokens) == 0 || bytes.HasSuffix(tokens[len(tokens)-1].Bytes, []byte("\n"))
+}
+
+// newItem reports whether what follows tokens is the first of an argument or an item.
+func newItem(tokens hclsyntax.Tokens) bool {
+	if newLine(tokens) {
 		return true
 	}
-	last := tokens[len(tokens)-1]
-	return last.Type == hclsyntax.TokenOBrace || bytes.HasSuffix(last.Bytes, []byte("\n"))
+	last := tokens[len(tokens)-1].Type
+	return last == hclsyntax.TokenOBrace || last == hclsyntax.TokenComma
 }
 
 // elsewhere reports whether a value is env("NAME") or file("path") and nothing more, which tells nobody the
@@ -157,7 +172,7 @@ var credentialWords = []string{"secret", "token", "password", "passwd", "credent
 var doubtful = []string{"accesskey", "headers", "env"}
 
 // userInfo is a name and a password in a URL.
-var userInfo = regexp.MustCompile(`://[^/\s"@:]*:[^/\s"@]+@`)
+var userInfo = regexp.MustCompile(`://[^/\s"@:]*:([^/\s"@]+)@`)
 
 // In a file that does not parse nothing can be told by its syntax, and credentials stand in places that
 // no name announces; these find them in a single line.
