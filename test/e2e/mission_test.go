@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/consul/api"
+
+	"github.com/dropship/dropship/lock"
 	"github.com/dropship/dropship/test/servers"
 )
 
@@ -83,31 +86,49 @@ func TestMissionConfigurationWorksAsItStands(t *testing.T) {
 	set := servers.Get(t)
 	b := newBucket(t)
 	name := fmt.Sprintf("my-service-%d", time.Now().UnixNano())
+	prefix := "e2e/" + name
 	d := newDaemon(t, map[string]string{
 		"dropship.hcl": `service_path = "services"
 stateDir = "state"
-` + b.repo(b.server.Endpoint) + fmt.Sprintf("lock \"consul\" {\n  address = %q\n  ttl = \"10s\"\n  prefix = \"e2e/%s\"\n}\n", set.Consul.Address, name),
+` + b.repo(b.server.Endpoint) + fmt.Sprintf("lock \"consul\" {\n  address = %q\n  ttl = \"10s\"\n  prefix = %q\n}\n", set.Consul.Address, prefix),
 		"services/my-service.hcl": strings.NewReplacer("NAME", name, "BUCKET", b.name, "GRAPHITE", set.Graphite.URL,
 			`checkInterval = "10s"`, `checkInterval = "1s"`).Replace(mission),
-		// Upstart is gone; its command is not what is tested here.
-		"bin/initctl": "#!/bin/sh\necho \"$2 $DROPSHIP_HASH\" >>" + filepath.Join(t.TempDir(), "initctl") + "\n",
 	})
+	// Upstart is gone. What stands in for its command writes down what it is told, and waits to be let go.
+	d.write("bin/initctl", fmt.Sprintf(`#!/bin/sh
+echo "$* $DROPSHIP_HASH" >>%[1]s/told
+n=0; while [ ! -e "%[1]s/go-$2-$DROPSHIP_HASH" ] && [ $n -lt 600 ]; do n=$((n+1)); sleep 0.05; done
+`, d.dir))
 	if err := os.Chmod(filepath.Join(d.dir, "bin/initctl"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	d.env = []string{"PATH=" + filepath.Join(d.dir, "bin") + ":" + os.Getenv("PATH")}
 
 	var hashes []string
+	told := ""
 	for i, v := range []string{"1", "2", "3"} {
-		hashes = append(hashes, b.put("my-service.tar.gz", version(t, v)))
+		hash := b.put("my-service.tar.gz", version(t, v))
+		hashes = append(hashes, hash)
 		if i == 0 {
 			d.start()
+		}
+		for _, what := range []string{"stop", "start"} {
+			told += fmt.Sprintf("my-service %s %s\n", what, hash)
+			d.waitFile("told", strings.TrimSpace(told))
+			wantHolder(t, set.Consul.Address, prefix, name, hash) // while the hook runs
+			d.write("go-"+what+"-"+hash, "")
 		}
 		d.waitFile("test/dest/VERSION", v)
 		d.waitLog("msg=updated", i+1)
 	}
 	if code := d.stop(os.Interrupt); code != 0 {
 		t.Errorf("exit code: got %d, want 0", code)
+	}
+	if got := d.read("told"); got != told {
+		t.Errorf("initctl was told\n%swant\n%s", got, told)
+	}
+	if left := slots(t, set.Consul.Address, prefix); len(left) != 0 {
+		t.Errorf("slots are left behind: %v", left)
 	}
 
 	host, _ := os.Hostname()
@@ -128,5 +149,36 @@ stateDir = "state"
 	slices.Sort(hashes)
 	if !slices.Equal(got, hashes) {
 		t.Errorf("events: got the hashes %q, want each of %q once", got, hashes)
+	}
+}
+
+// slots returns the keys below the prefix in Consul.
+func slots(t *testing.T, address, prefix string) api.KVPairs {
+	t.Helper()
+	client, err := api.NewClient(&api.Config{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs, _, err := client.KV().List(prefix, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pairs
+}
+
+// wantHolder fails unless one slot is held in Consul, for that service and hash.
+func wantHolder(t *testing.T, address, prefix, service, hash string) {
+	t.Helper()
+	pairs := slots(t, address, prefix)
+	if len(pairs) != 1 {
+		t.Errorf("%d keys below %s while a hook runs, want 1", len(pairs), prefix)
+		return
+	}
+	var holder lock.Holder
+	if err := json.Unmarshal(pairs[0].Value, &holder); err != nil {
+		t.Error(err)
+	}
+	if pairs[0].Session == "" || holder.Service != service || holder.Hash != hash {
+		t.Errorf("the slot: session %q, holder %+v; want one of %s for %s", pairs[0].Session, holder, service, hash)
 	}
 }
