@@ -94,7 +94,7 @@ func follows(diag *hcl.Diagnostic, all hcl.Diagnostics) bool {
 			return false
 		}
 		inside := diag.Subject.Start.Byte <= other.Subject.Start.Byte && other.Subject.End.Byte <= diag.Subject.End.Byte
-		return inside || unknown && diag.Subject.Start.Line == other.Subject.Start.Line
+		return inside || unknown && diag.Subject.Start.Line <= other.Subject.Start.Line // known by its first line alone
 	})
 }
 

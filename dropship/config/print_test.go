@@ -82,7 +82,7 @@ func TestPrintSaysWhatWasMeant(t *testing.T) {
 		"too short an interval":       {"service \"a\" {\n  checkInterval = \"99ms\"\n}\n", "checkInterval must be at least 100ms."},
 		"another encoding":            {"s\x00e\x00r\x00v\x00", "web.hcl:1:1: error: Not UTF-8\n  The file"},
 		"a forgotten equals sign":     {"repo \"s3\" {\n  token \"abcd\"\n}\n", "   2 |   token (redacted)\n"},
-		"a condition":                  {"service \"a\" {\n  hash = hostname == \"x\" ? \"abcd\" : \"efgh\"\n}\n", `? "abcd" : "efgh"`},
+		"a condition":                 {"service \"a\" {\n  hash = hostname == \"x\" ? \"abcd\" : \"efgh\"\n}\n", `? "abcd" : "efgh"`},
 		"an unclosed quote": {
 			"service \"a\" {\n  hash = \"abc\n}\n",
 			"   2 |   hash = \"abc\n     |          ^^^^\n",

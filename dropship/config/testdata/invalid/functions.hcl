@@ -8,6 +8,13 @@ repo "s3" {
 service "web" {
   checkInterval = interval # ERROR: Unknown variable
 
+  before "script" {
+    command = "true"
+    env = {
+      PATH = "${HOME}/bin" # ERROR: Unknown variable
+    }
+  }
+
   artifact "s3" {
     bucket      = "b"
     path        = environ("X") # ERROR: Call to unknown function
