@@ -54,7 +54,8 @@ func TestSourceConfiguration(t *testing.T) {
 		{"bucket = \"arn:aws:s3:us-west-1:123456789012:accesspoint/app\"\npath = \"app.tar.gz\"", nil},
 		{``, []string{`The argument "bucket" is required`, `The argument "path" is required`}},
 		{"bucket = \"\"\npath = \"\"", []string{"test.hcl:1,10-12: Invalid bucket name", "test.hcl:2,8-10: Invalid artifact path"}},
-		{"bucket = [\"b\"]\npath = []", []string{"test.hcl:1,10-11: Unsuitable value type", "test.hcl:2,8-9: Unsuitable value type"}},
+		{"bucket = [\"b\"]\npath = \"app.tar.gz\"", []string{"test.hcl:1,10-11: Unsuitable value type"}},
+		{"bucket = \"b\"\npath = []", []string{"test.hcl:2,8-9: Unsuitable value type"}},
 		{"bucket = \"b/app\"\npath = \"app.tar.gz\"", []string{"what comes after the bucket goes into path"}},
 		{"buckett = \"b\"\npath = \"app.tar.gz\"", []string{`The argument "bucket" is required`, `Did you mean "bucket"?`}},
 	} {
