@@ -33,14 +33,15 @@ type queue struct {
 }
 
 // newQueue orders what a read of the group's folder returned. A key without a session is nobody's (a
-// leftover, a note, the `.lock` of Consul's own semaphore) and is left out: it could never give way. A key
-// that a session holds counts, whatever its value says.
+// leftover, a note, the `.lock` of Consul's own semaphore) and is left out: it could never give way. So is one
+// that is deeper: it is of another lock, whose prefix is this folder. A key that a session holds counts,
+// whatever its value says.
 func newQueue(folder string, pairs api.KVPairs, index uint64) queue {
 	q := queue{index: index}
 	for _, p := range pairs {
 		q.index = max(q.index, p.ModifyIndex)
 		name, below := strings.CutPrefix(p.Key, folder)
-		if p.Session == "" || !below || name == "" {
+		if p.Session == "" || !below || name == "" || strings.Contains(name, "/") {
 			continue
 		}
 		c := contender{key: p.Key, session: p.Session, created: p.CreateIndex, modified: p.ModifyIndex}

@@ -98,6 +98,7 @@ func TestOrderAndStrangers(t *testing.T) {
 		&api.KVPair{Key: "p/web/.lock", CreateIndex: 1, ModifyIndex: 900, Value: []byte("{}")},
 		&api.KVPair{Key: "p/web/", CreateIndex: 2},
 		&api.KVPair{Key: "p/web/", Session: "s0", CreateIndex: 2},
+		&api.KVPair{Key: "p/web/group/s0", Session: "s0", CreateIndex: 3, Value: []byte(`{"host":"of-another-lock","slots":1}`)},
 		&api.KVPair{Key: "p/web/dead", CreateIndex: 3, Value: []byte(`{"host":"dead","slots":1}`)},
 		&api.KVPair{Key: "p/web/garbage", Session: "s1", CreateIndex: 105, Value: []byte("\x00\xff")},
 		&api.KVPair{Key: "p/web/empty", Session: "s2", CreateIndex: 106},
