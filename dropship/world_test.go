@@ -341,6 +341,15 @@ type lease struct {
 
 func (s *lease) Lost() <-chan struct{} { return s.lost }
 
+func (s *lease) Err() error {
+	select {
+	case <-s.lost:
+		return lock.ErrLost
+	default:
+		return nil
+	}
+}
+
 func (s *lease) Check(context.Context) error {
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()

@@ -52,10 +52,11 @@ type Locker interface {
 	String() string
 	// Acquire waits in line until a slot is held, turns being given in order of arrival where the store
 	// can order them. It gives up when ctx ends: with a *BusyError that wraps ctx's cause if it was
-	// waiting for others, else with the cause. An unreachable lock service is an error (never a slot),
-	// at once or, while in line, when the place can no longer be counted on. Contenders that disagree on
-	// Slots get a *SlotsError: whoever came later gives way. Nothing stays behind in the store after an error,
-	// as far as the store can be reached; the rest expires there. Acquire does not retry; its caller backs off.
+	// waiting for others and the store answered to the end, else with the cause (and the failure). An
+	// unreachable lock service is an error (never a slot), at once or, while in line, when the place can no
+	// longer be counted on. Contenders that disagree on Slots get a *SlotsError: whoever came later gives way.
+	// Nothing stays behind in the store after an error, as far as the store can be reached; the rest expires
+	// there. Acquire does not retry; its caller backs off.
 	Acquire(ctx context.Context, req Request) (Lease, error)
 }
 
@@ -64,6 +65,8 @@ type Lease interface {
 	// Lost is closed when the slot can no longer be counted on, before anybody else can be given it.
 	// It is not closed by Release.
 	Lost() <-chan struct{}
+	// Err is nil until Lost is closed; then it is an ErrLost that says why. It asks nobody.
+	Err() error
 	// Check asks the store, now and consistently, whether the slot is still held: nil if so, ErrLost if
 	// not (also after Release), another error if the store refuses to say. A store that fails for other
 	// reasons is asked again, until it answers, the slot is lost, or ctx ends: then the error has ctx's
@@ -109,16 +112,22 @@ func (e *SlotsError) Error() string {
 		e.Group, e.Slots, e.Other.Slots, e.Other)
 }
 
-// WithLease returns a context that ends, with ErrLost as its cause, when the lease is lost, and a
-// function that frees its resources. Work that must not outlive the slot runs under it.
+// WithLease returns a context that ends when the lease is lost, with the lease's Err as its cause, and a
+// function that frees its resources. Work that must not outlive the slot runs under it. If the lease is lost
+// already, so has the context ended.
 func WithLease(ctx context.Context, l Lease) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		select {
-		case <-l.Lost():
-			cancel(ErrLost)
-		case <-ctx.Done():
-		}
-	}()
+	select {
+	case <-l.Lost():
+		cancel(l.Err())
+	default:
+		go func() {
+			select {
+			case <-l.Lost():
+				cancel(l.Err())
+			case <-ctx.Done():
+			}
+		}()
+	}
 	return ctx, func() { cancel(context.Canceled) }
 }

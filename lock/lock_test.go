@@ -3,6 +3,7 @@ package lock_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,11 @@ import (
 // lease is a lease that can be lost.
 type lease struct{ lost chan struct{} }
 
+// errStolen is why it is lost.
+var errStolen = fmt.Errorf("%w: the key was taken away", lock.ErrLost)
+
 func (l lease) Lost() <-chan struct{}         { return l.lost }
+func (l lease) Err() error                    { return errStolen }
 func (l lease) Check(context.Context) error   { return nil }
 func (l lease) Release(context.Context) error { return nil }
 
@@ -29,10 +34,22 @@ func TestWithLeaseEndsWithTheLease(t *testing.T) {
 		}
 		close(l.lost)
 		synctest.Wait()
-		if got := context.Cause(ctx); !errors.Is(got, lock.ErrLost) {
-			t.Errorf("after the loss: got cause %v, want ErrLost", got)
+		if got := context.Cause(ctx); !errors.Is(got, errStolen) {
+			t.Errorf("after the loss: got cause %v, want what the lease says", got)
 		}
 	})
+}
+
+// Nothing may begin under a lease that is lost, not even before a goroutine has had its turn.
+func TestWithLostLease(t *testing.T) {
+	t.Parallel()
+	l := lease{make(chan struct{})}
+	close(l.lost)
+	ctx, cancel := lock.WithLease(t.Context(), l)
+	defer cancel()
+	if got := context.Cause(ctx); !errors.Is(got, errStolen) {
+		t.Errorf("got cause %v at once, want what the lease says", got)
+	}
 }
 
 func TestWithLeaseEndsWithItsParent(t *testing.T) {

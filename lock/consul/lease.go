@@ -25,6 +25,8 @@ func newLease(p *place, index uint64) *lease {
 
 func (l *lease) Lost() <-chan struct{} { return l.place.alive.Done() }
 
+func (l *lease) Err() error { return l.place.lost() }
+
 // Check asks the local clock first, then Consul, then the clock again, since the answer may have taken its time.
 // An election of a leader must not cost the update that waits for the answer, so it asks until there is one.
 func (l *lease) Check(ctx context.Context) error {
@@ -40,7 +42,11 @@ func (l *lease) Check(ctx context.Context) error {
 	}
 	ctx, cancel := p.untilLost(ctx)
 	defer cancel()
-	q, err := persist(ctx, func() (queue, error) { return p.store.line(ctx, 0) })
+	var q queue
+	err := p.persist(ctx, func() (err error) {
+		q, err = p.store.line(ctx, 0)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// leaveTimeout and releaseTimeout bound the one request that gives a place or a slot back. The first is
+	// leaveTimeout and releaseTimeout bound the attempts to give a place or a slot back. The first is
 	// short because an agent that is told to stop waits for it.
 	leaveTimeout   = 2 * time.Second
 	releaseTimeout = 5 * time.Second
-	// Errors while in line, or at a check, are met with a pause that doubles between these two.
-	firstPause = 50 * time.Millisecond
-	lastPause  = time.Second
+	// watchesPerRead is how often in a row the one before may be found unchanged until the whole line is
+	// read once more: each 5 min. All machines together then read little, although a line is as long as they are many.
+	watchesPerRead = 10
 )
 
 // A place is one contender's place in line: a session and the key that it holds.
@@ -73,15 +73,24 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 				waiting(slices.Clone(ahead))
 			}
 		}
-		q, err = persist(ctx, func() (queue, error) { return p.change(ctx, q, move, before) })
+		var next queue
+		err = p.persist(ctx, func() (err error) {
+			next, err = p.change(ctx, q, move, before)
+			return err
+		})
+		q = next
 	}
+	trouble := p.lastTrouble()
 	switch {
-	case caller.Err() != nil && ahead != nil:
-		return 0, &lock.BusyError{Group: p.group, Ahead: ahead, Cause: context.Cause(caller)}
 	case caller.Err() == nil && p.check() != nil:
 		return 0, p.lostPlace()
+	case caller.Err() == nil || ahead == nil:
+		return 0, err
+	case trouble != nil:
+		// Whether those ahead still are is not known.
+		return 0, fmt.Errorf("cannot wait for a slot of %s any longer: %w: %w", p.group, context.Cause(caller), trouble)
 	}
-	return 0, err
+	return 0, &lock.BusyError{Group: p.group, Ahead: ahead, Cause: context.Cause(caller)}
 }
 
 // change waits for the change that the move is about, if any, and returns the line after it.
@@ -93,9 +102,14 @@ func (p *place) change(ctx context.Context, q queue, m move, before contender) (
 		return p.store.line(ctx, q.index)
 	}
 	// What happened to the one before only wakes; what it means is decided on a read of the whole line.
-	// So it is after watchTime without a change, which keeps what is told of those ahead from growing old.
-	if _, _, err := p.store.key(ctx, before.key, before.modified); err != nil {
-		return queue{}, err
+	for range watchesPerRead {
+		session, index, err := p.store.key(ctx, before.key, before.modified)
+		if err != nil {
+			return queue{}, err
+		}
+		if session != before.session || index != before.modified {
+			break
+		}
 	}
 	return p.store.line(ctx, 0)
 }
@@ -103,7 +117,11 @@ func (p *place) change(ctx context.Context, q queue, m move, before contender) (
 // enter says in the key that the slot is held, which wakes the next in line, and makes sure of it: the
 // same transaction that writes returns the line.
 func (p *place) enter(ctx context.Context) (index uint64, err error) {
-	q, err := persist(ctx, func() (queue, error) { return p.write(ctx, true) })
+	var q queue
+	err = p.persist(ctx, func() (err error) {
+		q, err = p.write(ctx, true)
+		return err
+	})
 	if err != nil {
 		if errors.Is(err, errRefused) {
 			p.loseTo(err)
@@ -113,7 +131,7 @@ func (p *place) enter(ctx context.Context) (index uint64, err error) {
 	i := q.position(p.key, p.id)
 	if i < 0 || i >= p.holder.Slots {
 		p.loseTo(errors.New("the line changed while entering"))
-		return 0, context.Cause(p.alive)
+		return 0, p.lost()
 	}
 	return q.contenders[i].modified, nil
 }
@@ -128,28 +146,14 @@ func (p *place) write(ctx context.Context, holding bool) (queue, error) {
 }
 
 func (p *place) lostPlace() error {
-	return fmt.Errorf("cannot keep a place in line for %s at %s: %w", p.group, p.store.where, context.Cause(p.alive))
+	return fmt.Errorf("cannot keep a place in line for %s at %s: %w", p.group, p.store.where, p.lost())
 }
 
-// leave gives the place, or the slot, back: destroying the session deletes its key.
+// leave gives the place, or the slot, back: destroying the session deletes its key. One request may take half of
+// the time, so that one that is never answered is not the only one.
 func (p *place) leave(ctx context.Context, timeout time.Duration) error {
 	p.rest()
-	return p.store.destroySession(ctx, p.id, timeout)
-}
-
-// persist repeats try until it succeeds, is refused, or ctx ends, whose cause is then in the error: the place
-// in line is worth more than one failed request, and ctx ends with the place.
-func persist(ctx context.Context, try func() (queue, error)) (queue, error) {
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		q, err := try()
-		if err == nil || errors.Is(err, errRefused) {
-			return q, err
-		}
-		if !sleep(ctx, pause) {
-			if cause := context.Cause(ctx); !errors.Is(err, cause) {
-				err = fmt.Errorf("%w: %w", cause, err)
-			}
-			return q, err
-		}
-	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("given up after %s", timeout))
+	defer cancel()
+	return p.persist(ctx, func() error { return p.store.destroySession(ctx, p.id, timeout/2) })
 }

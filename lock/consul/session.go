@@ -11,6 +11,12 @@ import (
 	"github.com/dropship/dropship/lock"
 )
 
+// The pause after a request that failed doubles between these two.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = time.Second
+)
+
 // A session is a Consul session that is kept alive in the background, and what is known of it without
 // asking: Consul ends it no sooner than TTL after the last renewal that it saw.
 type session struct {
@@ -19,6 +25,10 @@ type session struct {
 	ttl   time.Duration
 
 	renewed atomic.Int64 // uptime at which the last renewal that succeeded was sent
+
+	mu        sync.Mutex
+	unrenewed error // why the last renewal failed; nil if it did not
+	trouble   error // why the last request of any kind failed; nil if it was answered
 
 	// alive ends, for good, with a cause that is a lock.ErrLost, when the session can no longer be counted on.
 	// It does not end when the session is given up on purpose.
@@ -55,44 +65,77 @@ func (n *session) left() time.Duration {
 // check returns nil, or why the session can no longer be counted on. It asks nobody.
 func (n *session) check() error {
 	if n.left() <= 0 {
-		n.loseTo(errors.New("it was not renewed in time"))
+		n.expire()
 	}
-	return context.Cause(n.alive)
+	return n.lost()
 }
+
+// lost returns nil, or why the session was found to be lost.
+func (n *session) lost() error { return context.Cause(n.alive) }
 
 func (n *session) loseTo(reason error) {
 	n.lose(fmt.Errorf("%w: session %s: %w", lock.ErrLost, n.id, reason))
+}
+
+// expire loses the session because its time is over.
+func (n *session) expire() {
+	n.mu.Lock()
+	reason := n.unrenewed
+	n.mu.Unlock()
+	if reason == nil {
+		reason = errors.New("the process was held up")
+	}
+	n.loseTo(fmt.Errorf("not renewed for %s: %w", n.ttl-n.ttl/10, reason))
+}
+
+// noteRenewal keeps how a renewal ended.
+func (n *session) noteRenewal(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.unrenewed, n.trouble = err, err
+}
+
+// note keeps how another request ended.
+func (n *session) note(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.trouble = err
+}
+
+// lastTrouble returns what is known last of Consul: nil if it answers.
+func (n *session) lastTrouble() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.trouble
 }
 
 // keep renews the session each third of its TTL, and faster after an error, until it is lost or destroyed.
 // What is counted is when a renewal was sent, so an answer that comes late, or a process that was stopped
 // meanwhile, does not bring a lost session back: the time is looked at before anything else.
 func (n *session) keep() {
-	heldUp := errors.New("the process was held up")
-	reason := heldUp
 	pause := n.ttl / 3
 	for {
 		if !sleep(n.background, min(pause, n.left())) {
 			return
 		}
 		if n.left() <= 0 {
-			n.loseTo(fmt.Errorf("not renewed for %s: %w", n.ttl-n.ttl/10, reason))
+			n.expire()
 			return
 		}
 		sent := uptime()
 		err := n.store.renewSession(n.background, n.id, min(n.ttl/6, n.left()))
-		switch {
-		case n.background.Err() != nil:
+		if n.background.Err() != nil {
 			return
+		}
+		n.noteRenewal(err)
+		switch {
 		case err == nil:
 			n.renewed.Store(int64(sent))
-			reason = heldUp
 			pause = n.ttl/3 - (uptime() - sent)
 		case errors.Is(err, errNoSession):
 			n.loseTo(err)
 			return
 		default:
-			reason = err
 			pause = n.ttl / 20
 		}
 	}
@@ -126,6 +169,32 @@ func (n *session) untilLost(ctx context.Context) (context.Context, context.Cance
 	return ctx, func() {
 		stop()
 		cancel(context.Canceled)
+	}
+}
+
+// persist repeats try until it succeeds, is refused, or ctx ends, whose cause is then in the error, with the last
+// failure that was not the end of ctx itself: a place in line is worth more than one failed request.
+func (n *session) persist(ctx context.Context, try func() error) error {
+	var last error
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := try()
+		ended := ctx.Err() != nil
+		if !ended {
+			n.note(err)
+		}
+		if err == nil || errors.Is(err, errRefused) {
+			return err
+		}
+		if last == nil || !ended {
+			last = err
+		}
+		if sleep(ctx, pause) {
+			continue
+		}
+		if cause := context.Cause(ctx); !errors.Is(last, cause) {
+			last = fmt.Errorf("%w: %w", cause, last)
+		}
+		return last
 	}
 }
 

@@ -52,16 +52,14 @@ func (l *lease) watch() {
 
 // look returns an ErrLost if path is another file than the locked one, and then closes Lost.
 func (l *lease) look() error {
-	select {
-	case <-l.lost:
-		return l.lossOf("its file was removed or replaced")
-	default:
+	if err := l.Err(); err != nil {
+		return err
 	}
 	if samePlace(l.file, l.path) {
 		return nil
 	}
 	l.loseOnce.Do(func() { close(l.lost) })
-	return l.lossOf("its file was removed or replaced")
+	return l.Err()
 }
 
 func (l *lease) lossOf(reason string) error {
@@ -69,6 +67,15 @@ func (l *lease) lossOf(reason string) error {
 }
 
 func (l *lease) Lost() <-chan struct{} { return l.lost }
+
+func (l *lease) Err() error {
+	select {
+	case <-l.lost:
+		return l.lossOf("its file was removed or replaced")
+	default:
+		return nil
+	}
+}
 
 func (l *lease) Check(context.Context) error {
 	l.mu.Lock()

@@ -3,6 +3,7 @@ package locktest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ func testRelease(t *testing.T, s Suite) {
 		t.Error("Lost was closed by Release")
 	default:
 	}
+	if err := lease.Err(); err != nil {
+		t.Errorf("Err after Release: got %v, want nil", err)
+	}
 }
 
 func testReleaseLetsNextIn(t *testing.T, s Suite) {
@@ -55,8 +59,14 @@ func testReleaseLetsNextIn(t *testing.T, s Suite) {
 func testLoss(t *testing.T, s Suite) {
 	g := newGroup(t)
 	lease := acquire(t, s.New(t), request(g, 1, "web-01"))
+	if err := lease.Err(); err != nil {
+		t.Errorf("Err while held: got %v, want nil", err)
+	}
 	s.Steal(t, g)
 	lost(t, lease)
+	if err := lease.Err(); !errors.Is(err, lock.ErrLost) || err.Error() == lock.ErrLost.Error() {
+		t.Errorf("Err after the loss: got %v, want ErrLost and why", err)
+	}
 	if err := lease.Check(t.Context()); !errors.Is(err, lock.ErrLost) {
 		t.Errorf("Check after the loss: got %v, want ErrLost", err)
 	}
@@ -90,8 +100,13 @@ func testLossEndsWork(t *testing.T, s Suite) {
 	case <-time.After(patience):
 		t.Fatal("the context of the work goes on")
 	}
-	if cause := context.Cause(ctx); !errors.Is(cause, lock.ErrLost) {
-		t.Errorf("the cause is %v, want ErrLost", cause)
+	if cause := context.Cause(ctx); fmt.Sprint(cause) != fmt.Sprint(lease.Err()) {
+		t.Errorf("the cause is %v, want %v", cause, lease.Err())
+	}
+	late, cancel := lock.WithLease(t.Context(), lease)
+	defer cancel()
+	if late.Err() == nil {
+		t.Error("a context made after the loss has not ended at once")
 	}
 }
 
