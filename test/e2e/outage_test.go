@@ -33,7 +33,8 @@ func TestConsulDownMeansNoUpdateUntilItIsBack(t *testing.T) {
 	b.put("web.tar.gz", version(t, "2"))
 	d.waitLog("step=slot", 1)
 	down := time.Now()
-	// Long enough for several attempts: 0.25, 0.5, 1, 2 and 4 seconds after one another.
+	// Long enough for several attempts: 0.25, 0.5, 1, 2 and 4 seconds after one another. That the next line comes
+	// a minute later is shown with a clock that need not be waited for, in dropship/agent_test.go.
 	waitFor(t, 30*time.Second, "ten seconds of outage", func() bool { return time.Since(down) > 10*time.Second })
 	if got := d.read("web/VERSION"); got != "1" {
 		t.Errorf("updated to %q without a slot", got)

@@ -1,13 +1,16 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func freeAddress(t *testing.T) string {
@@ -54,17 +57,10 @@ func TestBrokenVersionIsRolledBack(t *testing.T) {
 }
 `, b.name, address, address)})
 	t.Cleanup(func() { killPid(t, d) })
-	get := func() string {
-		resp, err := http.Get("http://" + address + "/")
-		if err != nil {
-			return err.Error()
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		return strings.TrimSpace(string(body))
-	}
+	get := func() string { return ask("http://" + address + "/").text }
 	d.start()
 	d.waitLog("msg=updated", 1)
+	stop := watch(t, "http://"+address+"/")
 	put("2", "")
 	d.waitLog("msg=updated", 2)
 	if got := get(); got != "version 2" {
@@ -92,5 +88,78 @@ func TestBrokenVersionIsRolledBack(t *testing.T) {
 	d.waitLog("msg=updated", 3)
 	if got := get(); got != "version 4" {
 		t.Errorf("got %q, want version 4", got)
+	}
+	wantWhole(t, stop())
+}
+
+// An answer is what the application said at that time, or that nobody listened.
+type answer struct {
+	at   time.Time
+	text string
+}
+
+// down is the text of an answer that did not come, as while a hook restarts the application.
+const down = "down"
+
+func ask(url string) answer {
+	at := time.Now()
+	resp, err := http.Get(url)
+	if err != nil {
+		return answer{at, down}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return answer{at, down}
+	}
+	return answer{at, strings.TrimSpace(string(body))}
+}
+
+// watch asks the application until the function that it returns is called, which gives every answer.
+func watch(t *testing.T, url string) (stop func() []answer) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan []answer, 1)
+	go func() {
+		var all []answer
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				all = append(all, ask(url))
+			case <-ctx.Done():
+				done <- all
+				return
+			}
+		}
+	}()
+	return func() []answer {
+		cancel()
+		return <-done
+	}
+}
+
+// wantWhole fails unless the answers came in the order of the updates: each from a whole release, with nothing but
+// restarts between them, and the broken one's for no longer than its check takes to give up.
+func wantWhole(t *testing.T, answers []answer) {
+	t.Helper()
+	const slack = 5 * time.Second // the check's deadline is 3s; the rest is for a busy machine
+	const broken = "cannot reach the database"
+	var order []string
+	var since time.Time
+	for _, a := range answers {
+		if len(order) == 0 || a.text != order[len(order)-1] {
+			order, since = append(order, a.text), a.at
+		}
+		if took := a.at.Sub(since); (a.text == broken || a.text == down) && took > 3*time.Second+slack {
+			t.Errorf("the application answered %q for %s", a.text, took)
+			return
+		}
+	}
+	// Restarts that were too quick to be seen left no answer.
+	order = slices.Compact(slices.DeleteFunc(order, func(text string) bool { return text == down }))
+	if want := []string{"version 1", "version 2", broken, "version 2", "version 4"}; !slices.Equal(order, want) {
+		t.Errorf("the application answered in turn %q, want %q", order, want)
 	}
 }
