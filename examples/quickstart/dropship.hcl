@@ -1,4 +1,4 @@
-# One machine, no other server: artifacts are files in a directory.
+# One machine, no other server: artifacts are files in a directory. `make demo` shows the same at work.
 
 repo "file" {
   root = "/srv/artifacts"

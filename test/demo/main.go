@@ -135,7 +135,7 @@ func (d *demo) publish(version, broken string) error {
 	if broken != "" {
 		files["BROKEN"] = broken
 	}
-	return pack(filepath.Join(d.dir, "artifacts", "web.tar.gz"), filepath.Join(d.dir, "app"), files)
+	return pack(filepath.Join(d.dir, "artifacts", "hello.tar.gz"), filepath.Join(d.dir, "app"), files)
 }
 
 func (d *demo) start(ctx context.Context) error {
@@ -160,7 +160,7 @@ func (d *demo) start(ctx context.Context) error {
 }
 
 // tooMuch is what every line of the agent's log has, and one who watches need not read.
-var tooMuch = regexp.MustCompile(`time=\S+ |service=web |update_id=\S+ `)
+var tooMuch = regexp.MustCompile(`time=\S+ |service=hello |update_id=\S+ `)
 
 // show prints what the agent logs as it comes, and keeps it for those who wait.
 func (d *demo) show(r io.Reader) {
@@ -180,7 +180,7 @@ func (d *demo) stop() error {
 		return err
 	}
 	err := <-d.ended
-	data, readErr := os.ReadFile(filepath.Join(d.dir, "srv", "web.pid"))
+	data, readErr := os.ReadFile(filepath.Join(d.dir, "srv", "hello.pid"))
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
