@@ -122,12 +122,14 @@ func (n *session) keep() {
 			n.expire()
 			return
 		}
-		sent := uptime()
-		err := n.store.renewSession(n.background, n.id, min(n.ttl/6, n.left()))
+		sent, timeout := uptime(), min(n.ttl/6, n.left())
+		err := n.store.renewSession(n.background, n.id, timeout)
 		if n.background.Err() != nil {
 			return
 		}
-		n.noteRenewal(err)
+		if err == nil || timeout == n.ttl/6 { // the failure of one that had less time says nothing of Consul
+			n.noteRenewal(err)
+		}
 		switch {
 		case err == nil:
 			n.renewed.Store(int64(sent))
