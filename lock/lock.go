@@ -62,8 +62,9 @@ type Locker interface {
 
 // A Lease is a slot that is held. It is kept alive in the background until Release.
 type Lease interface {
-	// Lost is closed when the slot can no longer be counted on, before anybody else can be given it.
-	// It is not closed by Release.
+	// Lost is closed when the slot can no longer be counted on: before anybody else can be given it, but for
+	// one that is taken away in the store itself, where the holder may hear of it later than the next in
+	// line. It is not closed by Release.
 	Lost() <-chan struct{}
 	// Err is nil until Lost is closed; then it is an ErrLost that says why. It asks nobody.
 	Err() error

@@ -10,14 +10,16 @@
 // shows who holds and who waits. The order of arrival is the order of the keys' CreateIndex, and the first
 // `updateSlots` of a group hold. Who waits watches only the contender right before it; only the first in
 // line watches the whole group. Whoever enters says so in its own key, which wakes the next. So a slot that
-// comes free wakes one machine, and a turn costs about ten requests (and a renewal each third of the TTL)
-// however many machines wait.
+// comes free wakes one machine, and a turn costs about ten requests (and a renewal each third of the TTL, and
+// a watch each half minute of waiting) however many machines wait. What those further back are told of who is
+// ahead may be five minutes old.
 //
 // Each slot is entered by one transaction: it writes "holding" into the key only if the session still has it,
 // and returns the line as of that write. Reads on which anything is decided are consistent.
 //
 // Keys below the prefix that no session holds are nobody's, and ignored: leftovers, notes, the .lock of
-// Consul's own semaphore. A key that a session holds counts, even if its value cannot be read.
+// Consul's own semaphore. So are keys in folders below a group's, which are another lock's, with a longer
+// prefix. A key that a session holds counts, even if its value cannot be read.
 //
 // # What is promised
 //
@@ -26,10 +28,23 @@
 // the last renewal that it saw (in practice after twice that), and a machine itself counts a slot as lost when
 // nine tenths of the TTL have gone by since it sent the last renewal that was answered. So a holder that is cut
 // off stops counting on its slot before anybody else can be given it. That is judged by a clock that goes on
-// while the machine sleeps. An outage of Consul shorter than about half the TTL costs nobody a slot or a place.
+// while the machine sleeps. An outage of Consul shorter than about half the TTL costs nobody a slot or a place, if
+// it is a crash or a cut in the network, and not an agent that leaves (see below).
 //
 // If a slot is taken away in Consul (the session destroyed, the key deleted), another machine may enter at
 // once; the holder notices when Consul tells it, within milliseconds where the network works.
+//
+// A Consul client agent that leaves its cluster takes away what its machine holds: Consul ends all sessions
+// of a node that leaves, whatever their TTL. It leaves on `consul leave`, and on `systemctl stop` or `restart`, since
+// leave_on_terminate is true on clients unless it is set. The next machine may then enter at once, while the
+// holder, which reaches Consul only through the agent that is gone, counts on its slot for up to nine tenths of
+// the TTL. It does not switch, since Lease.Check is answered by nobody or, by an agent that is back, with the loss;
+// but its hooks run on for so long. To take a refused connection for a loss would cost a slot at every crash
+// of an agent, so it is not done: set
+//
+//	leave_on_terminate = false
+//
+// on the client agents that Dropship uses. Servers have it so by default.
 //
 // When Consul's servers are split, only the side with the majority gives slots, keeps sessions and answers
 // consistent reads; holders on the other side lose theirs as above. If Consul's data is lost or set back to
@@ -44,6 +59,20 @@
 // is still held. And what runs under the slot, hooks above all, runs under a context that ends with the slot
 // (lock.WithLease), and is stopped: work that goes on after its lock is lost is how two holders come about
 // that nobody sees.
+//
+// # What it needs
+//
+// Consul 1.11 or later: older ones do not tell that a token sees only a part of the line. None tells it to who
+// comes without a token, so if the anonymous token sees something below the prefix, let it see all.
+//
+// Answers within a sixth of the TTL. A renewal that takes longer is given up and sent again, so where all do, who
+// waits loses its place after nine tenths of the TTL, and only who need not wait gets a slot: raise ttl.
+//
+// Two connections for each service that waits or holds, to the address it was given. An agent takes 200 from one
+// client address (limits.http_max_conns_per_client), so where about 100 services come from one address, a
+// machine's or a proxy's, raise that.
+//
+// # Safety first
 //
 // Safety comes before progress. Without Consul nobody gets a slot; a dead holder keeps its slot until its
 // session ends, up to twice the TTL, and a machine that stands still before its updateTTL is over holds up the
