@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dropship/dropship/lock"
 	"github.com/dropship/dropship/test/servers"
@@ -26,6 +27,16 @@ func TestLossSaysWhy(t *testing.T) {
 				return true
 			})
 		}, []string{"not renewed for 2.7s", "cannot renew session", "503"}},
+		{"no time for the last attempt", "3s", func(_ *testing.T, p *proxy, _ string) {
+			start := time.Now()
+			p.intercept(func(w http.ResponseWriter, r *http.Request, _ string) bool {
+				if time.Since(start) > 2300*time.Millisecond { // a renewal that comes now has less than a sixth of the TTL
+					<-r.Context().Done()
+				}
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return true
+			})
+		}, []string{"not renewed for 2.7s", "503"}},
 		{"deleted", "60s", func(t *testing.T, _ *proxy, folder string) {
 			if _, err := client.KV().DeleteTree(folder, nil); err != nil {
 				t.Error(err)
