@@ -4,31 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/dropship/dropship/hooks"
 )
 
 // errInterrupted is why an update that was cut off before its switch is given up.
 var errInterrupted = errors.New("the update was interrupted before its switch (the process was killed, or the machine went down)")
-
-// turnWait is how long a recovery waits for a slot before it rolls back without one.
-const turnWait = time.Minute
-
-// takeTurn acquires a slot, if the service needs one and it comes free soon, and returns what gives it back.
-func (u *update) takeTurn(ctx context.Context, j *Journal) (release func()) {
-	if u.Turn == nil {
-		return func() {}
-	}
-	waiting, cancel := context.WithTimeout(ctx, turnWait)
-	defer cancel()
-	var err error
-	if u.lease, err = u.acquire(waiting, j.To); err != nil {
-		u.log.WarnContext(ctx, "rolling back without a slot: what is installed does not work, and none came free", "error", err)
-		return func() {}
-	}
-	return func() { u.release(ctx) }
-}
 
 // recover completes or undoes the update that the journal tells of. It takes no slot for what is left of the
 // after chain: the one that the update held may be another machine's by now, and an application that stands

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
-	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/install"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/lock"
 )
 
 // Update brings the service to what its repository holds: check, stage, slot, re-check, before hooks,
-// switch, after hooks, hold, settle. It changes nothing if there is nothing new; if a step fails it
+// switch, after hooks, settle, hold. It changes nothing if there is nothing new; if a step fails it
 // leaves what design and manual say for that step, and returns a *StepError.
 //
 // When ctx ends before the first hook has run, the update is abandoned with nothing changed. From the
@@ -153,104 +151,6 @@ func (u *update) look() (err error) {
 	return nil
 }
 
-// prepare does the part of an update that no other machine need wait for: it checks, and stages what
-// is new. An outcome in the result means that there is nothing to install.
-func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, Result, error) {
-	for attempt := 1; ; attempt++ {
-		info, err := u.Source.Stat(ctx)
-		if err != nil {
-			return info, install.Release{}, Result{}, &StepError{StepCheck, err}
-		}
-		if r, err := u.nothingToDo(info, info.MD5); err != nil || r.Outcome != "" {
-			return info, install.Release{}, r, err
-		}
-		if err := u.m.attempts.early(u.Service, info.Revision); err != nil {
-			return info, install.Release{}, Result{}, err
-		}
-		rel, err := u.stage(ctx, info)
-		if errors.Is(err, artifact.ErrChanged) && attempt < 3 {
-			continue // published anew while we read: start again from Stat
-		}
-		if err != nil {
-			err := &StepError{StepStage, err}
-			if ctx.Err() == nil {
-				u.m.attempts.failed(u.Service, info.Revision, err)
-			}
-			return info, rel, Result{}, err
-		}
-		// Only now is the hash known for sure where the repository has no md5.
-		r, err := u.nothingToDo(info, rel.Hash)
-		if err == nil && r.Outcome != "" {
-			if derr := u.discardStaged(); derr != nil {
-				err = &StepError{StepStage, derr}
-			}
-		}
-		return info, rel, r, err
-	}
-}
-
-// decide returns a result with an outcome if what the repository holds is installed already, or must not be.
-// hash is the md5 of it, or empty: not known yet.
-func (u *update) decide(info artifact.Info, hash string) Result {
-	source, in := u.Source.String(), u.st.Installed
-	r := Result{Hash: u.installedHash()}
-	info.MD5 = hash
-	q, bad := u.st.quarantined(source, hash, info.Revision)
-	switch {
-	case bad && (in == nil || in.Hash != q.Hash || u.st.Failed != nil):
-		r.Outcome, r.Quarantined, r.Detail = Quarantine, q.Hash, q.Error
-	case u.present && in != nil && u.st.Failed == nil && in.holds(source, info):
-		r.Outcome = UpToDate
-	}
-	return r
-}
-
-// nothingToDo is decide, and remembers bytes that are known, good or bad, under the revision that they are
-// published as now, so that the next check is cheap.
-func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
-	r := u.decide(info, hash)
-	source, in := u.Source.String(), u.st.Installed
-	switch r.Outcome {
-	case UpToDate:
-		if in.Revision == info.Revision && in.Artifact == source {
-			return r, nil
-		}
-		in.Revision, in.Artifact = info.Revision, source
-	case Quarantine:
-		q, _ := u.st.quarantined(source, hash, info.Revision)
-		if q.Revision == info.Revision && q.Artifact == source {
-			return r, nil
-		}
-		q.Revision, q.Artifact = info.Revision, source
-		u.st.quarantine(q)
-	default:
-		return r, nil
-	}
-	if err := u.m.Store.Save(u.st); err != nil {
-		return Result{}, &StepError{StepState, err}
-	}
-	return r, nil
-}
-
-// recheck asks the repository again once the slot is held, and stages anew what changed meanwhile. It ends when
-// the slot is lost.
-func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.Release) (install.Release, Result, error) {
-	ctx, cancel := lock.WithLease(ctx, u.lease)
-	defer cancel()
-	info, err := u.Source.Stat(ctx)
-	var r Result
-	switch {
-	case err != nil:
-		err = &StepError{StepCheck, err}
-	case info.Revision != staged.Revision:
-		_, rel, r, err = u.prepare(ctx)
-	}
-	if lost := context.Cause(ctx); err != nil && errors.Is(lost, lock.ErrLost) {
-		err = &StepError{StepSlot, lost}
-	}
-	return rel, r, err
-}
-
 // install runs the part of an update that is visible: from the first before hook to the end of the hold.
 func (u *update) install(ctx context.Context, rel install.Release) (Result, error) {
 	abandonable := ctx
@@ -326,76 +226,6 @@ func (u *update) settle(ctx context.Context, j *Journal) error {
 	if err := u.Site.Prune(); err != nil {
 		// The update is good; a leftover only costs disk, and the next update tries again.
 		u.log.WarnContext(ctx, "cannot remove old releases", "error", err)
-	}
-	return nil
-}
-
-// acquire waits for a slot.
-func (u *update) acquire(ctx context.Context, rel install.Release) (lock.Lease, error) {
-	if u.Turn.Wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, u.Turn.Wait)
-		defer cancel()
-	}
-	u.log.DebugContext(ctx, "waiting for a slot", "group", u.Turn.Group, "locker", u.Turn.Locker.String())
-	return u.Turn.Locker.Acquire(ctx, lock.Request{
-		Group: u.Turn.Group,
-		Slots: u.Turn.Slots,
-		Holder: lock.Holder{
-			Host: u.m.Hostname, PID: os.Getpid(), Service: u.Name, Hash: rel.Hash, UpdateID: u.id,
-		},
-		Waiting: func(ahead []lock.Holder) {
-			if len(ahead) > 0 {
-				u.log.DebugContext(ctx, "waiting in line", "ahead", len(ahead), "holder", ahead[0].String())
-			}
-			if u.Turn.Waiting != nil {
-				u.Turn.Waiting(ahead)
-			}
-		},
-	})
-}
-
-// release gives the slot back, also when the agent is being stopped.
-func (u *update) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := u.lease.Release(ctx); err != nil {
-		u.log.WarnContext(ctx, "cannot give the slot back: it comes free when it expires", "error", err)
-	}
-}
-
-// hold keeps the slot for updateTTL, so that trouble has time to show before the next machine's turn. A stop of
-// the agent ends it: the release is good, and only the pause is lost. A reload does not.
-func (u *update) hold(ctx context.Context) {
-	if u.lease == nil || u.UpdateTTL <= 0 {
-		return
-	}
-	stopping := ctx
-	if u.m.stopping != nil {
-		stopping = u.m.stopping
-	}
-	timer := time.NewTimer(u.UpdateTTL)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-stopping.Done():
-	case <-u.lease.Lost():
-		u.sayLost(stopping)
-	}
-}
-
-// errUnconfirmed means that the lock service did not confirm the slot.
-var errUnconfirmed = errors.New("cannot confirm the slot")
-
-// fence asks the lock service whether the slot is still ours.
-func (u *update) fence(ctx context.Context) error {
-	if u.lease == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := u.lease.Check(ctx); err != nil {
-		return fmt.Errorf("%w: %w", errUnconfirmed, err)
 	}
 	return nil
 }

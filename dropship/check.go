@@ -1,0 +1,88 @@
+package dropship
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/install"
+)
+
+// prepare does the part of an update that no other machine need wait for: it checks, and stages what
+// is new. An outcome in the result means that there is nothing to install.
+func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, Result, error) {
+	for attempt := 1; ; attempt++ {
+		info, err := u.Source.Stat(ctx)
+		if err != nil {
+			return info, install.Release{}, Result{}, &StepError{StepCheck, err}
+		}
+		if r, err := u.nothingToDo(info, info.MD5); err != nil || r.Outcome != "" {
+			return info, install.Release{}, r, err
+		}
+		if err := u.m.attempts.early(u.Service, info.Revision); err != nil {
+			return info, install.Release{}, Result{}, err
+		}
+		rel, err := u.stage(ctx, info)
+		if errors.Is(err, artifact.ErrChanged) && attempt < 3 {
+			continue // published anew while we read: start again from Stat
+		}
+		if err != nil {
+			err := &StepError{StepStage, err}
+			if ctx.Err() == nil {
+				u.m.attempts.failed(u.Service, info.Revision, err)
+			}
+			return info, rel, Result{}, err
+		}
+		// Only now is the hash known for sure where the repository has no md5.
+		r, err := u.nothingToDo(info, rel.Hash)
+		if err == nil && r.Outcome != "" {
+			if derr := u.discardStaged(); derr != nil {
+				err = &StepError{StepStage, derr}
+			}
+		}
+		return info, rel, r, err
+	}
+}
+
+// decide returns a result with an outcome if what the repository holds is installed already, or must not be.
+// hash is the md5 of it, or empty: not known yet.
+func (u *update) decide(info artifact.Info, hash string) Result {
+	source, in := u.Source.String(), u.st.Installed
+	r := Result{Hash: u.installedHash()}
+	info.MD5 = hash
+	q, bad := u.st.quarantined(source, hash, info.Revision)
+	switch {
+	case bad && (in == nil || in.Hash != q.Hash || u.st.Failed != nil):
+		r.Outcome, r.Quarantined, r.Detail = Quarantine, q.Hash, q.Error
+	case u.present && in != nil && u.st.Failed == nil && in.holds(source, info):
+		r.Outcome = UpToDate
+	}
+	return r
+}
+
+// nothingToDo is decide, and remembers bytes that are known, good or bad, under the revision that they are
+// published as now, so that the next check is cheap.
+func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
+	r := u.decide(info, hash)
+	source, in := u.Source.String(), u.st.Installed
+	switch r.Outcome {
+	case UpToDate:
+		if in.Revision == info.Revision && in.Artifact == source {
+			return r, nil
+		}
+		in.Revision, in.Artifact = info.Revision, source
+	case Quarantine:
+		q, _ := u.st.quarantined(source, hash, info.Revision)
+		if q.Revision == info.Revision && q.Artifact == source {
+			return r, nil
+		}
+		q.Revision, q.Artifact = info.Revision, source
+		u.st.quarantine(q)
+	default:
+		return r, nil
+	}
+	if err := u.m.Store.Save(u.st); err != nil {
+		return Result{}, &StepError{StepState, err}
+	}
+	return r, nil
+}
