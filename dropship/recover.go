@@ -53,7 +53,7 @@ func (u *update) recover(ctx context.Context) (Result, error) {
 	if serr := u.m.Store.Save(u.st); serr != nil {
 		return r, &StepError{StepState, errors.Join(err, serr)}
 	}
-	if u.st.Failed != nil {
+	if f := u.st.Failed; f != nil && f.UpdateID == j.UpdateID {
 		r.Outcome = Failed
 	}
 	if r.Outcome == RolledBack || r.Outcome == Failed {

@@ -1,6 +1,7 @@
 package dropship
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,14 +84,13 @@ func (u *update) putBack(ctx context.Context, j *Journal) (Result, error) {
 	if err := u.after(ctx, j); err != nil {
 		return u.fail(ctx, j, fmt.Errorf("the previous release is back and its after chain fails: %w (the rollback was for: %s)", err, j.Error))
 	}
-	cause := errors.New(j.Error)
-	cause = errors.Join(cause, u.settle(ctx, j))
+	cause := errors.Join(errors.New(j.Error), u.settle(ctx, j))
 	// It would take the place of a good one among those that are kept.
 	if err := u.Site.Remove(j.From.ID); err != nil {
 		u.log.WarnContext(ctx, "cannot remove the release that failed", "error", err)
 	}
 	return Result{Outcome: RolledBack, UpdateID: j.UpdateID, Hash: j.To.Hash, PreviousHash: j.From.Hash, Took: time.Since(j.Started)},
-		&StepError{StepAfter, fmt.Errorf("rolled back to %s, and %s is quarantined: %w", j.To.Hash, j.From.Hash, cause)}
+		&StepError{StepAfter, fmt.Errorf("rolled back to %s, and %s is quarantined: %w", cmp.Or(j.To.Hash, "what was there before"), j.From.Hash, cause)}
 }
 
 // nothingBefore ends a first install whose after chain failed: the release stays for whoever looks into it.
