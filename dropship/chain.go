@@ -19,11 +19,11 @@ func (u *update) before(ctx context.Context, j *Journal) error {
 	}
 	ev := u.event(j, hooks.Before)
 	if j.From.ID != "" {
-		return u.Before.Run(ctx, 0, ev, u.report(ctx, hooks.Before))
+		return u.Before.Run(ctx, 0, ev, u.report(ctx, hooks.Before, u.Before))
 	}
 	// Nothing is installed yet, so there is nothing that a hook could protect: stopping a service that
 	// does not exist fails by nature.
-	err := u.Before.Finish(ctx, 0, ev, u.report(ctx, hooks.Before))
+	err := u.Before.Finish(ctx, 0, ev, u.report(ctx, hooks.Before, u.Before))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -73,12 +73,6 @@ func (u *update) ran(ctx context.Context, j *Journal, i int) {
 	}
 }
 
-// finish runs the after chain from where the journal says to its end, whatever fails, to leave the
-// machine in order. It returns what failed.
-func (u *update) finish(ctx context.Context, j *Journal) error {
-	return u.After.Finish(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
-}
-
 // sayLost says once that the slot was lost when it was too late to turn back.
 func (u *update) sayLost(ctx context.Context) {
 	if u.lease == nil || u.saidLost {
@@ -87,7 +81,8 @@ func (u *update) sayLost(ctx context.Context) {
 	select {
 	case <-u.lease.Lost():
 		u.saidLost = true
-		u.log.ErrorContext(ctx, "slot lost after the switch: this machine finishes its update; another may be updating at the same time")
+		u.log.ErrorContext(ctx, "slot lost after the switch: this machine finishes its update; another may be updating at the same time",
+			"error", u.lease.Err())
 	default:
 	}
 }
@@ -95,7 +90,7 @@ func (u *update) sayLost(ctx context.Context) {
 // journaled reports hooks and keeps in the state which of the after chain have run, so that after an
 // interruption only the one that was interrupted is run again.
 func (u *update) journaled(ctx context.Context, j *Journal) hooks.Report {
-	report := u.report(ctx, hooks.After)
+	report := u.report(ctx, hooks.After, u.After)
 	return func(i int, took time.Duration, err error) {
 		report(i, took, err)
 		if err != nil && u.After[i].OnError == hooks.Abort && j.Status != hooks.StatusFailed {
@@ -108,12 +103,8 @@ func (u *update) journaled(ctx context.Context, j *Journal) hooks.Report {
 	}
 }
 
-// report logs each hook that ran.
-func (u *update) report(ctx context.Context, phase hooks.Phase) hooks.Report {
-	chain := u.Before
-	if phase == hooks.After {
-		chain = u.After
-	}
+// report logs each hook of a chain that ran.
+func (u *update) report(ctx context.Context, phase hooks.Phase, chain hooks.Chain) hooks.Report {
 	return func(i int, took time.Duration, err error) {
 		log := u.log.With("phase", string(phase), "hook", chain[i].String(), "took", took.Round(time.Millisecond))
 		switch {

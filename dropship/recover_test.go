@@ -5,7 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
@@ -235,6 +239,85 @@ func TestKilledWhilePuttingThingsInOrder(t *testing.T) {
 	w.mustUpdate(dropship.Recovered)
 	w.wantRan("after maintenance off failed")
 	w.wantLive("1")
+}
+
+// The end of a maintenance that fails, while Consul is down, is not forgotten: nor is it after a restart, nor
+// because the artifact that failed is gone.
+func TestWhatCouldNotBePutInOrderIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.service.CheckInterval = time.Minute
+		w.source.publish(pack(t, "1"), "r1")
+		w.mustUpdate(dropship.Updated)
+		var down atomic.Bool
+		down.Store(true)
+		w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error { return context.DeadlineExceeded })}
+		w.service.After = hooks.Chain{w.hook("start", nil), w.hook("maintenance off", func(context.Context, hooks.Event) error {
+			if down.Load() {
+				return context.DeadlineExceeded
+			}
+			return nil
+		}), w.hook("announce", nil)}
+		w.source.publish(pack(t, "2"), "r2")
+		if r, _ := w.update(); r.Outcome != dropship.GivenUp {
+			t.Fatalf("got %q", r.Outcome)
+		}
+		w.source.publish(pack(t, "1"), "r1")
+		w.took()
+		w.restart()
+		w.mustUpdate(dropship.UpToDate)
+		w.wantRan() // not yet
+		time.Sleep(w.service.CheckInterval)
+		w.mustUpdate(dropship.UpToDate)
+		w.wantRan("after maintenance off failed") // that alone
+
+		_, stop := w.start(w.service)
+		time.Sleep(24 * time.Hour)
+		if ran := len(w.took()); ran > 110 || ran < 50 {
+			t.Errorf("ran %d times in a day, want about 100", ran)
+		}
+		down.Store(false)
+		time.Sleep(20 * time.Minute)
+		w.wantRan("after maintenance off failed")
+		time.Sleep(time.Hour)
+		w.wantRan()
+		stop()
+		if w.state().Unfinished != nil {
+			t.Error("still unfinished")
+		}
+	})
+}
+
+// The next update runs the whole chain, so nothing is left over from the one before.
+func TestNextUpdateTakesOverWhatIsUnfinished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	broken := true
+	w.service.After = hooks.Chain{w.hook("start", nil), w.hook("check", func(context.Context, hooks.Event) error {
+		if broken {
+			return context.DeadlineExceeded
+		}
+		return nil
+	}), w.hook("maintenance off", func(context.Context, hooks.Event) error {
+		if broken {
+			return context.DeadlineExceeded
+		}
+		return nil
+	})}
+	w.source.publish(pack(t, "1"), "r1")
+	if r, _ := w.update(); r.Outcome != dropship.Failed {
+		t.Fatalf("got %q", r.Outcome)
+	}
+	if got := w.state().Unfinished; got == nil || !slices.Equal(got.Hooks, []string{"maintenance off"}) {
+		t.Errorf("unfinished: got %+v", got)
+	}
+	broken = false
+	w.source.publish(pack(t, "2"), "r2")
+	w.mustUpdate(dropship.Updated)
+	if w.state().Unfinished != nil {
+		t.Error("still unfinished")
+	}
 }
 
 func TestKilledAfterAFailedRollbackStaysFailed(t *testing.T) {

@@ -74,7 +74,7 @@ func (u *update) rollBack(ctx context.Context, failed *Journal, cause error) (Re
 // putBack does the rollback that the journal holds. A before hook that fails does not keep the good release out.
 func (u *update) putBack(ctx context.Context, j *Journal) (Result, error) {
 	if current, known, err := u.Site.Current(); err != nil || !known || current.ID != j.To.ID {
-		if err := u.Before.Finish(ctx, 0, u.event(j, hooks.Before), u.report(ctx, hooks.Before)); err != nil {
+		if err := u.Before.Finish(ctx, 0, u.event(j, hooks.Before), u.report(ctx, hooks.Before, u.Before)); err != nil {
 			u.log.WarnContext(ctx, "a before hook failed: rolling back all the same", "error", err)
 		}
 		if err := u.switchTo(ctx, j); err != nil {

@@ -25,6 +25,7 @@ type State struct {
 	Failed      *Failure         `json:"failed,omitempty"` // the last update left this machine in a state that needs a person, or a new hash
 	Quarantine  []Quarantined    `json:"quarantine,omitempty"`
 	Journal     *Journal         `json:"journal,omitempty"` // the update under way; found at a start, it was interrupted
+	Unfinished  *Unfinished      `json:"unfinished,omitempty"`
 }
 
 // Installed is the release at the destination.

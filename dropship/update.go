@@ -36,6 +36,7 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 	if u.st.Journal != nil {
 		return u.recover(ctx)
 	}
+	u.putInOrder(ctx)
 
 	info, rel, r, err := u.prepare(ctx)
 	if err != nil || r.Outcome != "" {
@@ -161,7 +162,7 @@ func (u *update) install(ctx context.Context, rel install.Release) (Result, erro
 		return Result{}, &StepError{StepSwitch, err}
 	}
 	j := &Journal{UpdateID: u.id, Status: hooks.StatusUpdate, To: rel, From: from, Chain: names(u.After), Started: u.started}
-	u.st.Journal = j
+	u.st.Journal, u.st.Unfinished = j, nil // the whole after chain will run now
 	if err := u.m.Store.Save(u.st); err != nil {
 		return Result{}, &StepError{StepState, err}
 	}

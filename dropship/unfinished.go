@@ -1,0 +1,61 @@
+package dropship
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/dropship/dropship/hooks"
+)
+
+// Unfinished is what an update that failed could not put in order: hooks of its after chain that failed
+// themselves, such as the end of a maintenance while Consul was down. They are run again at later checks, less
+// and less often, until they succeed or an update runs the whole chain.
+type Unfinished struct {
+	Update   Journal   `json:"update"`
+	Hooks    []string  `json:"hooks"` // by name
+	Failures int       `json:"failures"`
+	Next     time.Time `json:"next"` // not again before
+}
+
+// finish runs the after chain from where the journal says to its end, whatever fails, to leave the machine in
+// order. It returns what failed, and remembers it as unfinished.
+func (u *update) finish(ctx context.Context, j *Journal) error {
+	var failed []string
+	report := u.journaled(ctx, j)
+	err := u.After.Finish(ctx, j.Hook, u.event(j, hooks.After), func(i int, took time.Duration, err error) {
+		if err != nil && u.After[i].OnError == hooks.Abort {
+			failed = append(failed, u.After[i].String())
+		}
+		report(i, took, err)
+	})
+	if len(failed) > 0 {
+		u.st.Unfinished = &Unfinished{Update: *j, Hooks: failed, Next: time.Now().Add(u.CheckInterval)}
+	}
+	return err
+}
+
+// putInOrder runs what is unfinished again, if it is time. Whatever comes of it, the check goes on: another
+// artifact may be what is needed.
+func (u *update) putInOrder(ctx context.Context) {
+	left := u.st.Unfinished
+	if left == nil || time.Now().Before(left.Next) {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	chain := slices.DeleteFunc(slices.Clone(u.After), func(step hooks.Step) bool {
+		return !slices.Contains(left.Hooks, step.String()) // or it is not configured any more
+	})
+	u.log.InfoContext(ctx, "running again what could not be put in order", "failed_update", left.Update.UpdateID, "hooks", len(chain))
+	err := chain.Finish(ctx, 0, u.event(&left.Update, hooks.After), u.report(ctx, hooks.After, chain))
+	if err == nil {
+		u.st.Unfinished = nil
+		u.log.InfoContext(ctx, "put in order")
+	} else {
+		left.Failures++
+		left.Next = time.Now().Add(backoff(u.CheckInterval, attemptsCap, left.Failures+1))
+	}
+	if err := u.m.Store.Save(u.st); err != nil {
+		u.log.WarnContext(ctx, "cannot record what is put in order", "error", err)
+	}
+}
