@@ -61,16 +61,15 @@ func (b *bucket) put(key string, data []byte) string {
 }
 
 // putParts uploads an object in parts, as the aws command does above 8 MB.
-func (b *bucket) putParts(key string, data []byte, size int, options ...func(*s3.Options)) {
+func (b *bucket) putParts(key string, data []byte, size int) {
 	b.t.Helper()
-	ctx := b.t.Context()
-	if err := b.upload(ctx, key, data, size, options); err != nil {
+	if err := b.upload(b.t.Context(), key, data, size); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-func (b *bucket) upload(ctx context.Context, key string, data []byte, size int, options []func(*s3.Options)) error {
-	up, err := b.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &b.name, Key: &key}, options...)
+func (b *bucket) upload(ctx context.Context, key string, data []byte, size int) error {
+	up, err := b.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &b.name, Key: &key})
 	if err != nil {
 		return err
 	}
@@ -80,7 +79,7 @@ func (b *bucket) upload(ctx context.Context, key string, data []byte, size int, 
 		data = data[len(chunk):]
 		out, err := b.client.UploadPart(ctx, &s3.UploadPartInput{
 			Bucket: &b.name, Key: &key, UploadId: up.UploadId, PartNumber: &n, Body: bytes.NewReader(chunk),
-		}, options...)
+		})
 		if err != nil {
 			return err
 		}
@@ -88,7 +87,7 @@ func (b *bucket) upload(ctx context.Context, key string, data []byte, size int, 
 	}
 	_, err = b.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &b.name, Key: &key, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-	}, options...)
+	})
 	return err
 }
 

@@ -12,9 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/dropship/dropship/artifact/artifacttest"
 )
 
@@ -23,15 +20,19 @@ const mib = 1 << 20
 // What `aws s3 cp` makes of a real artifact: 100 MiB in parts of 8 MiB, whose ETag is no md5.
 func TestArtifactOf100MiBInParts(t *testing.T) {
 	t.Parallel()
-	for name, upload := range map[string][]func(*s3.Options){
-		"with the checksums that the SDK stores": nil,
-		"with nothing but the ETag":              {func(o *s3.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired }},
-	} {
+	for name, hidden := range map[string]bool{"with the checksums that the SDK stores": false, "with nothing but the ETag": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBucket(t)
-			proxy := artifacttest.StartProxy(t, b.server.Endpoint)
-			b.putParts("big.tar.gz", big(t, 1), 8*mib, upload...)
+			endpoint := b.server.Endpoint
+			if hidden {
+				// This server computes a checksum itself where the client sends none, as AWS does now; older ones keep none.
+				older := artifacttest.StartProxy(t, endpoint)
+				older.Break(-1, artifacttest.Hide("X-Amz-Checksum"), func(*http.Request) bool { return true })
+				endpoint = older.URL
+			}
+			proxy := artifacttest.StartProxy(t, endpoint)
+			b.putParts("big.tar.gz", big(t, 1), 8*mib)
 			d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(proxy.URL) + fmt.Sprintf(`service "big" {
   checkInterval = "200ms"
   artifact "s3" {
@@ -67,10 +68,14 @@ func TestArtifactOf100MiBInParts(t *testing.T) {
 			proxy.Break(-1, artifacttest.Flip(50*mib), func(r *http.Request) bool {
 				return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "big.tar.gz")
 			})
-			b.putParts("big.tar.gz", big(t, 2), 8*mib, upload...)
+			b.putParts("big.tar.gz", big(t, 2), 8*mib)
 			d.waitLog("step=stage", 1)
-			if log := d.log.String(); !strings.Contains(log, "cannot trust the bytes") && !strings.Contains(log, "checksum") {
-				t.Errorf("refused for another reason than the byte:\n%s", log)
+			against := "their checksum is crc64nvme:"
+			if hidden {
+				against = "their checksum is md5:" // the ETag's, over the md5 of each of the parts
+			}
+			if log := d.log.String(); !strings.Contains(log, "cannot trust the bytes") || !strings.Contains(log, against) {
+				t.Errorf("refused for another reason than the byte, want %q:\n%s", against, log)
 			}
 			if after := listing(t, filepath.Join(d.dir, "big")); after != before {
 				t.Errorf("the destination was touched:\n%s\nwas\n%s", after, before)
