@@ -52,6 +52,9 @@ func URL(raw string) string {
 
 // Redact returns u as it may be printed; see URL.
 func Redact(u *url.URL) string {
+	if strings.Count(u.Host, ":") > 1 && !strings.HasPrefix(u.Host, "[") {
+		return redacted // url.Parse takes "user:password:" before a "?" or a "#" for a host
+	}
 	c := *u
 	if c.User != nil {
 		c.User = url.User(redacted)
@@ -60,12 +63,14 @@ func Redact(u *url.URL) string {
 		c.RawQuery = redacted
 	}
 	c.Fragment, c.RawFragment = "", ""
-	if c.Host == "" { // "user:password@host" is taken for scheme "user"
+	if c.Host == "" && c.Scheme != "file" { // "user:password@host" is taken for scheme "user", "https:/user…" for a path
 		switch {
 		case strings.Contains(c.Opaque, "@"):
 			c.Scheme, c.Opaque = "", hideUser(c.Opaque)
 		case strings.Contains(c.Path, "@"):
 			c.Path, c.RawPath = hideUser(c.Path), ""
+		case c.Opaque != "" && strings.Contains(u.RawQuery+u.Fragment, "@"): // the password has a "?" or a "#" in it
+			c.Scheme, c.Opaque = "", redacted
 		}
 	}
 	// The brackets of "(redacted)" would be escaped in the user part; a reader wants the word.
@@ -78,12 +83,14 @@ func Redact(u *url.URL) string {
 
 // hideUser hides what stands before the last "@" of the first segment.
 func hideUser(address string) string {
-	host, rest, slash := strings.Cut(address, "/")
+	trimmed := strings.TrimLeft(address, ":/")
+	lead := address[:len(address)-len(trimmed)]
+	host, rest, slash := strings.Cut(trimmed, "/")
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
 		host = redacted + host[i:]
 	}
 	if slash {
 		host += "/"
 	}
-	return host + rest
+	return lead + host + rest
 }
