@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -55,6 +56,13 @@ func digests(header nethttp.Header) ([]artifact.Checksum, error) {
 			return nil, fmt.Errorf("the server's header Content-MD5 cannot be understood: %w", err)
 		}
 		sums = append(sums, sum)
+	}
+	for i, sum := range sums {
+		for _, other := range sums[:i] {
+			if sum.Algorithm == other.Algorithm && !bytes.Equal(sum.Sum, other.Sum) {
+				return nil, fmt.Errorf("the server's headers have different checksums: %s and %s", other, sum)
+			}
+		}
 	}
 	return sums, nil
 }
