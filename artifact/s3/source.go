@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -50,8 +51,8 @@ func (s *source) Stat(ctx context.Context) (artifact.Info, error) {
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
 	}
-	if _, parts, ok := parseETag(etag); ok && parts == 0 && s.etagIsOfBytes(out) {
-		info.MD5 = strings.Trim(etag, `"`)
+	if sum, parts, ok := parseETag(etag); ok && parts == 0 && s.etagIsOfBytes(out) {
+		info.MD5 = hex.EncodeToString(sum) // whatever the case of the ETag
 	}
 	return info, nil
 }
