@@ -44,6 +44,9 @@ func (s *Store) Load(service string) (*State, error) {
 	if st.Service != service {
 		return nil, fmt.Errorf("cannot use the state in %s: it is of service %q, not %q", path, st.Service, service)
 	}
+	if st.Journal != nil && st.Journal.Hook < 0 {
+		return nil, fmt.Errorf("cannot use the state in %s: its journal is at hook %d, which there is none of (move the file away to start afresh)", path, st.Journal.Hook)
+	}
 	return &st, nil
 }
 

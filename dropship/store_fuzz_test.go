@@ -1,0 +1,63 @@
+package dropship_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/dropship/dropship/dropship"
+)
+
+// FuzzLoadState wants that a state file, whatever is in it, is an error and stays as it is, or a state of the
+// service that is the same after it was kept and loaded again.
+func FuzzLoadState(f *testing.F) {
+	for _, content := range []string{
+		``, `null`, `[]`, `{}`, `{"version": 1, "serv`,
+		`{"version": 1, "service": "web"}`,
+		`{"version": 99, "service": "web"}`,
+		`{"version": 1, "service": "db"}`,
+		`{"version": 1, "service": "web", "destination": "/srv/web", "installed": {"id": "one", "hash": "0123", "sha256": "4567",
+			"revision": "\"e\"", "artifact": "s3://b/k", "size": 7, "staged": "2026-01-02T03:04:05Z", "at": "2026-01-02T03:04:06.000000007+01:00", "update_id": "u"}}`,
+		`{"version": 1, "service": "web", "staged": {"id": "two", "size": -1}, "failed": {"hash": "89ab", "error": "\u0000\ud800", "at": "0001-01-01T00:00:00Z"}}`,
+		`{"version": 1, "service": "web", "quarantine": [{"hash": "cdef", "since": "2026-01-02T03:04:05Z"}, {}], "unknown": 1}`,
+		`{"version": 1, "service": "web", "journal": {"update_id": "u", "status": "update", "to": {"id": "two"}, "from": {"id": "one"}, "chain": ["script: x"], "hook": 1}}`,
+		`{"version": 1, "service": "web", "journal": {"chain": [], "hook": -9}, "quarantine": [], "Service": "web"}`,
+		"{\"version\": 1, \"service\": \"web\", \"destination\": \"\xff<&>\u2028\"}",
+	} {
+		f.Add([]byte(content))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "web.json")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := dropship.NewStore(dir)
+		got, err := s.Load("web")
+		if now, rerr := os.ReadFile(path); rerr != nil || string(now) != string(content) {
+			t.Fatalf("loading changed the file: got %q, %v", now, rerr)
+		}
+		if err != nil {
+			if got != nil {
+				t.Errorf("got a state, %+v, with the error %v", got, err)
+			}
+			return
+		}
+		if got.Service != "web" || got.Journal != nil && got.Journal.Hook < 0 {
+			t.Errorf("got %+v with the journal %+v", got, got.Journal)
+		}
+		if err := s.Save(got); err != nil {
+			t.Fatalf("what was loaded cannot be kept: %v", err)
+		}
+		again, err := s.Load("web")
+		if err != nil {
+			t.Fatalf("what was kept cannot be loaded: %v", err)
+		}
+		if diff := cmp.Diff(got, again, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("what was loaded is another state once kept (-want +got):\n%s", diff)
+		}
+	})
+}
