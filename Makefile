@@ -3,6 +3,7 @@ GO       ?= go
 SHELL    := /bin/bash
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dropship
 PACKAGES ?= ./...
+FUZZTIME ?= 30s
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT   ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS  := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
@@ -21,7 +22,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build demo test fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +40,18 @@ demo: ## watch an install, an update and a rollback on this machine; needs nothi
 test: test-servers ## run all tests (or PACKAGES=...) with the race detector against the real servers, then end those
 	@trap '$(SERVERS) down' EXIT; $(SERVERS) versions && \
 	DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m $(PACKAGES)
+
+# Go fuzzes one target at a time.
+fuzz: ## run every fuzz target for FUZZTIME (30s), one after another, up to the first failure
+	@set -e -o pipefail; \
+	for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs dirname | sort -u); do \
+	  targets=$$($(GO) test -list '^Fuzz' $$dir | grep '^Fuzz'); \
+	  for target in $$targets; do \
+	    echo "== $$target in $$dir, for $(FUZZTIME)"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$dir || \
+	      { echo "$$target failed: what made it fail is named above, below $$dir" >&2; exit 1; }; \
+	  done; \
+	done
 
 # The packages come first: with gcc the tools are compiled as the tests will be. From nothing, one of the two builds
 # downloads while the other compiles.
