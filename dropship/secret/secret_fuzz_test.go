@@ -41,7 +41,7 @@ func FuzzURL(f *testing.F) {
 			"https://example.com/?" + left + "=" + password,
 			"https://example.com/#" + password,
 		}
-		if scheme != "file" && !strings.ContainsAny(user+left+right, "?#") { // slips of the finger
+		if scheme != "file" && !strings.ContainsAny(user+left+right, "?#%") { // slips of the finger
 			for _, slip := range []string{":", ":/", ":://"} {
 				addresses = append(addresses, scheme+slip+user+":"+password+"@"+rest)
 			}
