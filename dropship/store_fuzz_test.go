@@ -29,6 +29,10 @@ func FuzzLoadState(f *testing.F) {
 	} {
 		f.Add([]byte(content))
 	}
+	if memory, err := os.MkdirTemp("/dev/shm", "dropship-"); err == nil { // there a sync takes no time
+		f.Cleanup(func() { os.RemoveAll(memory) })
+		f.Setenv("TMPDIR", memory)
+	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "web.json")

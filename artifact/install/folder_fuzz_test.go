@@ -41,6 +41,10 @@ func FuzzFolder(f *testing.F) {
 			f.Add([]byte(seed.release), []byte(seed.intent), absent)
 		}
 	}
+	if memory, err := os.MkdirTemp("/dev/shm", "dropship-"); err == nil { // there a sync takes no time
+		f.Cleanup(func() { os.RemoveAll(memory) })
+		f.Setenv("TMPDIR", memory)
+	}
 	f.Fuzz(func(t *testing.T, release, intent []byte, absent bool) {
 		s := newSite(t, "data")
 		want := layOut(t, s, release, intent, absent)
