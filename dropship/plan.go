@@ -13,10 +13,11 @@ type Plan struct {
 	Installed *Installed // nil: nothing known
 	Present   bool       // there is something at the destination
 	Remote    artifact.Info
-	Outcome   Outcome // UpToDate, Quarantine, or Updated: what the update would come to if nothing fails
-	Reason    string  // why, in words, where that is not plain
-	Fetch     int64   // bytes to download, -1 if unknown, 0 if staged already
-	Stopped   *Journal
+	Outcome   Outcome     // UpToDate, Quarantine, or Updated: what the update would come to if nothing fails
+	Reason    string      // why, in words, where that is not plain
+	Fetch     int64       // bytes to download, -1 if unknown, 0 if staged already
+	Stopped   *Journal    // an update was interrupted: it is completed or undone first
+	Left      *Unfinished // what an update that failed could not put in order
 }
 
 // Plan says what Update would do, and changes nothing: it takes no slot and no lock, and writes nothing.
@@ -30,7 +31,7 @@ func (s *Service) Plan(ctx context.Context, m *Machine) (Plan, error) {
 	if err := u.look(); err != nil {
 		return p, &StepError{StepState, err}
 	}
-	p.Installed, p.Present, p.Stopped = u.st.Installed, u.present, st.Journal
+	p.Installed, p.Present, p.Stopped, p.Left = u.st.Installed, u.present, st.Journal, st.Unfinished
 	if p.Remote, err = s.Source.Stat(ctx); err != nil {
 		return p, &StepError{StepCheck, err}
 	}

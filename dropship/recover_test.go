@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -266,10 +267,16 @@ func TestWhatCouldNotBePutInOrderIsTriedAgain(t *testing.T) {
 		w.source.publish(pack(t, "1"), "r1")
 		w.took()
 		w.restart()
-		w.mustUpdate(dropship.UpToDate)
+		upToDate := func() {
+			t.Helper()
+			if r, err := w.update(); r.Outcome != dropship.UpToDate || stepOf(t, err) != dropship.StepAfter {
+				t.Errorf("got %q, %v, want up to date, and not in order", r.Outcome, err)
+			}
+		}
+		upToDate()
 		w.wantRan() // not yet
 		time.Sleep(w.service.CheckInterval)
-		w.mustUpdate(dropship.UpToDate)
+		upToDate()
 		w.wantRan("after maintenance off failed") // that alone
 
 		_, stop := w.start(w.service)
@@ -286,6 +293,33 @@ func TestWhatCouldNotBePutInOrderIsTriedAgain(t *testing.T) {
 		if w.state().Unfinished != nil {
 			t.Error("still unfinished")
 		}
+		if got := strings.Count(w.log.String(), "trouble is over"); got != 1 {
+			t.Errorf("the trouble was over %d times, want once", got)
+		}
+		w.mustUpdate(dropship.UpToDate)
+	})
+}
+
+func TestWhatIsUnfinishedDoesNotRunWhereNothingCanBeRecorded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.source.publish(pack(t, "1"), "r1")
+		w.mustUpdate(dropship.Updated)
+		w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error { return context.DeadlineExceeded })}
+		w.service.After = hooks.Chain{w.hook("start", func(context.Context, hooks.Event) error { return context.DeadlineExceeded })}
+		w.source.publish(pack(t, "2"), "r2")
+		_, _ = w.update()
+		w.source.publish(pack(t, "1"), "r1")
+		w.took()
+		obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.new")
+		if err := os.Mkdir(obstacle, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		_, stop := w.start(w.service)
+		time.Sleep(time.Hour)
+		stop()
+		w.wantRan()
 	})
 }
 

@@ -2,7 +2,9 @@ package dropship
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dropship/dropship/hooks"
@@ -14,6 +16,7 @@ import (
 type Unfinished struct {
 	Update   Journal   `json:"update"`
 	Hooks    []string  `json:"hooks"` // by name
+	Error    string    `json:"error"` // of the last try
 	Failures int       `json:"failures"`
 	Next     time.Time `json:"next"` // not again before
 }
@@ -29,13 +32,13 @@ func (u *update) finish(ctx context.Context, j *Journal) error {
 		}
 		report(i, took, err)
 	})
-	if len(failed) > 0 {
-		u.st.Unfinished = &Unfinished{Update: *j, Hooks: failed, Next: time.Now().Add(u.CheckInterval)}
+	if err != nil {
+		u.st.Unfinished = &Unfinished{Update: *j, Hooks: failed, Error: err.Error(), Next: time.Now().Add(u.CheckInterval)}
 	}
 	return err
 }
 
-// putInOrder runs what is unfinished again, if it is time. Whatever comes of it, the check goes on: another
+// putInOrder runs what is unfinished again, if it is time. The check goes on whatever comes of it: another
 // artifact may be what is needed.
 func (u *update) putInOrder(ctx context.Context) {
 	left := u.st.Unfinished
@@ -43,19 +46,36 @@ func (u *update) putInOrder(ctx context.Context) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
+	left.Failures++
+	left.Next = time.Now().Add(backoff(u.CheckInterval, attemptsCap, left.Failures+1))
+	// Before, not after: where nothing can be recorded, hooks would run at every check.
+	if err := u.m.Store.Save(u.st); err != nil {
+		left.Error = err.Error()
+		return
+	}
 	chain := slices.DeleteFunc(slices.Clone(u.After), func(step hooks.Step) bool {
 		return !slices.Contains(left.Hooks, step.String()) // or it is not configured any more
 	})
 	u.log.InfoContext(ctx, "running again what could not be put in order", "failed_update", left.Update.UpdateID, "hooks", len(chain))
 	err := chain.Finish(ctx, 0, u.event(&left.Update, hooks.After), u.report(ctx, hooks.After, chain))
-	if err == nil {
+	if err != nil {
+		left.Error = err.Error()
+	} else {
 		u.st.Unfinished = nil
 		u.log.InfoContext(ctx, "put in order")
-	} else {
-		left.Failures++
-		left.Next = time.Now().Add(backoff(u.CheckInterval, attemptsCap, left.Failures+1))
 	}
 	if err := u.m.Store.Save(u.st); err != nil {
-		u.log.WarnContext(ctx, "cannot record what is put in order", "error", err)
+		u.log.WarnContext(ctx, "cannot record what was put in order", "error", err)
 	}
+}
+
+// outOfOrder returns an error as long as something is unfinished: this machine needs somebody's eye even if it has
+// what the repository holds.
+func (u *update) outOfOrder() error {
+	left := u.st.Unfinished
+	if left == nil {
+		return nil
+	}
+	return &StepError{StepAfter, fmt.Errorf("not in order since update %s failed: %s still to run: %s",
+		left.Update.UpdateID, strings.Join(left.Hooks, ", "), left.Error)}
 }

@@ -39,7 +39,10 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 	u.putInOrder(ctx)
 
 	info, rel, r, err := u.prepare(ctx)
-	if err != nil || r.Outcome != "" {
+	if err == nil && r.Outcome != "" {
+		return r, u.outOfOrder()
+	}
+	if err != nil {
 		return r, err
 	}
 

@@ -27,10 +27,11 @@ func (a *app) applyCommand() *cobra.Command {
 		Use:   "apply [SERVICE…]",
 		Short: "Check now, update what is outdated, exit",
 		Long: `Apply brings the named services, or all, to what their repository holds, side by side, and exits. It is safe
-beside a running agent: they never work on one service at the same time.
+beside a running agent: no two processes work on one service, or one destination, at the same time.
 
 Exit code 0 if every service is at its repository's hash now, 1 if one is not, 3 if one waited longer
-than --wait for its slot. Interrupted (Ctrl-C), it abandons updates whose hooks have not begun and completes the others.`,
+than --wait for its slot. SIGINT (Ctrl-C), SIGTERM and SIGHUP stop it: it abandons updates whose hooks have
+not begun and completes the others. A second one ends it at once.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if dryRun {
 				return a.plan(cmd.Context(), names)
@@ -56,7 +57,7 @@ than --wait for its slot. Interrupted (Ctrl-C), it abandons updates whose hooks 
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be done, as dropship plan does")
-	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for a slot, and for another process that works on the service")
+	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for a slot, and for another process that works on the service; at least 1s")
 	return cmd
 }
 
@@ -76,7 +77,7 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 		switch {
 		case err != nil:
 			if !errors.Is(err, context.Canceled) {
-				logger.Error("cannot update", "service", s.Name, "error", err)
+				logFailure(logger, s, err)
 			}
 			fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, orText(string(r.Outcome), "not updated"))
 			worst = worse(worst, code(err))
@@ -138,6 +139,16 @@ func worse(a, b int) int {
 		return exitFailed
 	}
 	return max(a, b)
+}
+
+// logFailure logs a failed update in the words of the agent.
+func logFailure(logger *slog.Logger, s *dropship.Service, err error) {
+	log := logger.With("service", s.Name)
+	if step, ok := errors.AsType[*dropship.StepError](err); ok {
+		log.Error("cannot update", "step", string(step.Step), "error", step.Err)
+		return
+	}
+	log.Error("cannot update", "error", err)
 }
 
 // updatedFrom begins the line of an update.

@@ -9,5 +9,5 @@ consul {
 
 # Consul is where turns are taken without this block, too.
 lock "consul" {
-  ttl = "15s" # how long after the death of a machine its slot comes free
+  ttl = "15s" # a machine that died keeps its slot for that long, and at most twice that
 }
