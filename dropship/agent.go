@@ -40,7 +40,8 @@ func (a *Agent) Wait() {
 // Reload makes services the ones that the agent keeps up to date. A service whose Fingerprint is the same goes
 // on undisturbed, its timer too. One that changed, or is gone, ends: at once, or, if its update has begun its
 // before chain, when that update is through, with its old configuration; its new loop starts after that.
-// What a service that is gone has installed stays. Reload does not wait for any of this.
+// What a service that is gone has installed stays. What failed and is held back is tried again at its next check.
+// Reload does not wait for any of this.
 func (a *Agent) Reload(services []*Service) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -51,6 +52,7 @@ func (a *Agent) Reload(services []*Service) {
 	for _, s := range services {
 		wanted[s.Name] = s
 	}
+	a.m.attempts.forget() // whoever reloads may have mended what failed, in no file of ours
 	for _, name := range a.m.Store.Interrupted() {
 		if wanted[name] == nil && a.loops[name] == nil {
 			a.m.Logger.Warn("an update of a service that is not configured any more was interrupted: its after hooks have not run",

@@ -59,6 +59,13 @@ func (a *attempts) failed(s *Service, revision string, err *StepError) {
 	a.m[s.Name] = last
 }
 
+// forget lets everything be tried again.
+func (a *attempts) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.m)
+}
+
 // succeeded forgets a service's failures.
 func (a *attempts) succeeded(s *Service) {
 	a.mu.Lock()

@@ -3,6 +3,8 @@ package dropship_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -32,6 +34,32 @@ func TestRefusedArtifactIsFetchedLessAndLessOften(t *testing.T) {
 		w.source.publish(pack(t, "2"), "r2")
 		time.Sleep(70 * time.Second)
 		w.wantLive("2")
+	})
+}
+
+// What costs nothing is tried again as ever: a destination that is in the way, another process at work.
+func TestWhatCostsNothingIsNotHeldBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.source.publish(pack(t, "1"), "r1")
+		dest := w.service.Site.Destination()
+		if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dest, []byte("a file, in the way of a directory"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		w.start(w.service)
+		time.Sleep(24 * time.Hour)
+		if _, opens := w.source.counts(); opens != 0 {
+			t.Errorf("got %d downloads, want none", opens)
+		}
+		if err := os.Remove(dest); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(70 * time.Second)
+		w.wantLive("1")
 	})
 }
 

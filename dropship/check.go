@@ -22,13 +22,20 @@ func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, R
 		if err := u.m.attempts.early(u.Service, info.Revision); err != nil {
 			return info, install.Release{}, Result{}, err
 		}
+		if err := u.own(); err != nil {
+			return info, install.Release{}, Result{}, &StepError{StepStage, err}
+		}
+		// What another process has installed meanwhile counts.
+		if r, err := u.nothingToDo(info, info.MD5); err != nil || r.Outcome != "" {
+			return info, install.Release{}, r, err
+		}
 		rel, err := u.stage(ctx, info)
 		if errors.Is(err, artifact.ErrChanged) && attempt < 3 {
 			continue // published anew while we read: start again from Stat
 		}
 		if err != nil {
 			err := &StepError{StepStage, err}
-			if ctx.Err() == nil {
+			if u.fetched && ctx.Err() == nil {
 				u.m.attempts.failed(u.Service, info.Revision, err)
 			}
 			return info, rel, Result{}, err

@@ -144,7 +144,7 @@ func TestRecoveryThatCannotBeRecordedRunsNoHook(t *testing.T) {
 	w.took()
 	// Whatever the user, nothing can be created under the name that a new state is written to.
 	obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.new")
-	if err := os.Mkdir(obstacle, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(obstacle, "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -153,7 +153,7 @@ func TestRecoveryThatCannotBeRecordedRunsNoHook(t *testing.T) {
 		}
 	}
 	w.wantRan()
-	if err := os.Remove(obstacle); err != nil {
+	if err := os.RemoveAll(obstacle); err != nil {
 		t.Fatal(err)
 	}
 	w.mustUpdate(dropship.Recovered)
@@ -313,7 +313,7 @@ func TestWhatIsUnfinishedDoesNotRunWhereNothingCanBeRecorded(t *testing.T) {
 		w.source.publish(pack(t, "1"), "r1")
 		w.took()
 		obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.new")
-		if err := os.Mkdir(obstacle, 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(obstacle, "in the way"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		_, stop := w.start(w.service)
@@ -343,7 +343,7 @@ func TestNextUpdateTakesOverWhatIsUnfinished(t *testing.T) {
 	if r, _ := w.update(); r.Outcome != dropship.Failed {
 		t.Fatalf("got %q", r.Outcome)
 	}
-	if got := w.state().Unfinished; got == nil || !slices.Equal(got.Hooks, []string{"maintenance off"}) {
+	if got := w.state().Unfinished; got == nil || !slices.Equal(got.Names(), []string{"check", "maintenance off"}) {
 		t.Errorf("unfinished: got %+v", got)
 	}
 	broken = false

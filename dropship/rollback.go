@@ -107,8 +107,9 @@ func (u *update) fail(ctx context.Context, j *Journal, cause error) (Result, err
 	if j.Status == hooks.StatusRollback {
 		step, bad = StepRollback, j.From.Hash
 	}
-	var hook *hooks.StepError
-	if errors.As(cause, &hook) && hook.Phase == hooks.After {
+	var failed []*hooks.StepError
+	if hook, ok := errors.AsType[*hooks.StepError](cause); ok && hook.Phase == hooks.After {
+		failed = append(failed, hook)
 		j.Hook = hook.Index + 1
 	}
 	now := time.Now().UTC()
@@ -122,7 +123,7 @@ func (u *update) fail(ctx context.Context, j *Journal, cause error) (Result, err
 	j.Status, j.Error = hooks.StatusFailed, cause.Error()
 	cause = errors.Join(cause, u.m.Store.Save(u.st))
 
-	cause = errors.Join(cause, u.finish(ctx, j))
+	cause = errors.Join(cause, u.finish(ctx, j, failed...))
 	u.st.Journal = nil
 	cause = errors.Join(cause, u.m.Store.Save(u.st))
 	return r, &StepError{step, cause}

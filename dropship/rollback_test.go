@@ -141,7 +141,9 @@ func TestFailedFirstInstallStaysForWhoeverLooks(t *testing.T) {
 	if w.state().Failed == nil {
 		t.Error("the state does not say failed")
 	}
-	w.mustUpdate(dropship.Quarantine)
+	if r, err := w.update(); r.Outcome != dropship.Quarantine || !strings.Contains(err.Error(), "not in order") {
+		t.Errorf("got %q, %v, want quarantined, and not in order", r.Outcome, err)
+	}
 	w.wantRan()
 
 	w.source.publish(pack(t, "2"), "r2")
@@ -178,7 +180,9 @@ func TestFailedRollbackIsLoudAndFinal(t *testing.T) {
 	if st.Failed == nil || st.Failed.Hash != md5Hex(pack(t, "2")) {
 		t.Errorf("failed: got %+v", st.Failed)
 	}
-	w.mustUpdate(dropship.Quarantine)
+	if r, err := w.update(); r.Outcome != dropship.Quarantine || !strings.Contains(err.Error(), "not in order") {
+		t.Errorf("got %q, %v, want quarantined, and not in order", r.Outcome, err)
+	}
 
 	broken = false
 	w.source.publish(pack(t, "3"), "r3")

@@ -16,9 +16,6 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 	if err := u.Site.Ready(); err != nil {
 		return install.Release{}, err
 	}
-	if err := u.own(); err != nil {
-		return install.Release{}, err
-	}
 	switch rel, ok, err := u.staged(info); {
 	case err != nil:
 		return install.Release{}, err
@@ -52,6 +49,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 		return install.Release{}, err
 	}
 
+	u.fetched = true
 	u.log.InfoContext(ctx, "staging", "artifact", source, "revision", info.Revision, "size", info.Size)
 	body := artifact.NewResumingReader(ctx, u.Source, info, artifact.ResumeOptions{OnResume: func(r artifact.Resume) {
 		u.log.WarnContext(ctx, "resuming the download", "offset", r.Offset, "delay", r.Delay, "error", r.Cause)

@@ -1,6 +1,7 @@
 package dropship
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -65,6 +66,21 @@ type Journal struct {
 	Hook     int             `json:"hook,omitempty"` // position in that chain: all before it have run
 	Error    string          `json:"error,omitempty"`
 	Started  time.Time       `json:"started"`
+}
+
+// valid reports positions that are in no chain: whoever uses them would fail at each start.
+func (st *State) valid() error {
+	if j := st.Journal; j != nil && (j.Hook < 0 || j.Hook > len(j.Chain)) {
+		return fmt.Errorf("its journal is at hook %d of %d", j.Hook, len(j.Chain))
+	}
+	if l := st.Unfinished; l != nil {
+		for _, i := range l.Hooks {
+			if i < 0 || i >= len(l.Update.Chain) {
+				return fmt.Errorf("hook %d of %d is unfinished", i, len(l.Update.Chain))
+			}
+		}
+	}
+	return nil
 }
 
 // holds reports whether the repository's state info of artifact is what is installed, as far as can be

@@ -44,8 +44,8 @@ func (s *Store) Load(service string) (*State, error) {
 	if st.Service != service {
 		return nil, fmt.Errorf("cannot use the state in %s: it is of service %q, not %q", path, st.Service, service)
 	}
-	if st.Journal != nil && st.Journal.Hook < 0 {
-		return nil, fmt.Errorf("cannot use the state in %s: its journal is at hook %d, which there is none of (move the file away to start afresh)", path, st.Journal.Hook)
+	if err := st.valid(); err != nil {
+		return nil, fmt.Errorf("cannot use the state in %s: %w (move the file away to start afresh)", path, err)
 	}
 	return &st, nil
 }
@@ -63,10 +63,13 @@ func (s *Store) Save(st *State) error {
 }
 
 // replace puts a file in place of another in one step, durably. The new one is made beside it, always under
-// the same name: there is one writer, who holds the service's lock, and what a killed one left is overwritten.
+// the same name: there is one writer, who holds the service's lock, and what a killed one left is removed.
 func replace(path string, data []byte) error {
 	next := path + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // never through a link
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ func TestStoreRefusesWhatItCannotTrust(t *testing.T) {
 		"cut":     {`{"version": 1, "serv`, "cannot understand the state of service web"},
 		"newer":   {`{"version": 99, "service": "web"}`, "newer than this dropship's"},
 		"foreign": {`{"version": 1, "service": "db"}`, `it is of service "db"`},
+		"journal": {`{"version": 1, "service": "web", "journal": {"chain": ["a"], "hook": 2}}`, "at hook 2 of 1"},
+		"left":    {`{"version": 1, "service": "web", "unfinished": {"update": {"chain": ["a"]}, "hooks": [1]}}`, "hook 1 of 1 is unfinished"},
 		"empty":   {``, "cannot understand the state of service web"},
 	}
 	for name, test := range tests {

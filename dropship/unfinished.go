@@ -2,6 +2,7 @@ package dropship
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,25 +16,40 @@ import (
 // and less often, until they succeed or an update runs the whole chain.
 type Unfinished struct {
 	Update   Journal   `json:"update"`
-	Hooks    []string  `json:"hooks"` // by name
+	Hooks    []int     `json:"hooks"` // their positions in Update.Chain
 	Error    string    `json:"error"` // of the last try
 	Failures int       `json:"failures"`
 	Next     time.Time `json:"next"` // not again before
 }
 
+// Names returns the hooks that are to run again, as they are called.
+func (l *Unfinished) Names() []string {
+	var n []string
+	for _, i := range l.Hooks {
+		n = append(n, l.Update.Chain[i])
+	}
+	return n
+}
+
 // finish runs the after chain from where the journal says to its end, whatever fails, to leave the machine in
-// order. It returns what failed, and remembers it as unfinished.
-func (u *update) finish(ctx context.Context, j *Journal) error {
-	var failed []string
+// order. It returns what failed, and remembers it as unfinished, together with the hooks that failed before.
+func (u *update) finish(ctx context.Context, j *Journal, before ...*hooks.StepError) error {
+	var failed []int
+	var errs []error
+	for _, step := range before {
+		failed, errs = append(failed, step.Index), append(errs, step)
+	}
 	report := u.journaled(ctx, j)
 	err := u.After.Finish(ctx, j.Hook, u.event(j, hooks.After), func(i int, took time.Duration, err error) {
 		if err != nil && u.After[i].OnError == hooks.Abort {
-			failed = append(failed, u.After[i].String())
+			failed = append(failed, i)
 		}
 		report(i, took, err)
 	})
-	if err != nil {
-		u.st.Unfinished = &Unfinished{Update: *j, Hooks: failed, Error: err.Error(), Next: time.Now().Add(u.CheckInterval)}
+	if len(failed) > 0 {
+		u.st.Unfinished = &Unfinished{
+			Update: *j, Hooks: failed, Error: errors.Join(append(errs, err)...).Error(), Next: time.Now().Add(u.CheckInterval),
+		}
 	}
 	return err
 }
@@ -48,14 +64,22 @@ func (u *update) putInOrder(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	left.Failures++
 	left.Next = time.Now().Add(backoff(u.CheckInterval, attemptsCap, left.Failures+1))
+	if now := names(u.After); !slices.Equal(left.Update.Chain, now) {
+		// It is another chain by now, of which nothing has run.
+		left.Update.Chain, left.Hooks = now, nil
+		for i := range now {
+			left.Hooks = append(left.Hooks, i)
+		}
+	}
 	// Before, not after: where nothing can be recorded, hooks would run at every check.
 	if err := u.m.Store.Save(u.st); err != nil {
 		left.Error = err.Error()
 		return
 	}
-	chain := slices.DeleteFunc(slices.Clone(u.After), func(step hooks.Step) bool {
-		return !slices.Contains(left.Hooks, step.String()) // or it is not configured any more
-	})
+	var chain hooks.Chain
+	for _, i := range left.Hooks {
+		chain = append(chain, u.After[i])
+	}
 	u.log.InfoContext(ctx, "running again what could not be put in order", "failed_update", left.Update.UpdateID, "hooks", len(chain))
 	err := chain.Finish(ctx, 0, u.event(&left.Update, hooks.After), u.report(ctx, hooks.After, chain))
 	if err != nil {
@@ -77,5 +101,5 @@ func (u *update) outOfOrder() error {
 		return nil
 	}
 	return &StepError{StepAfter, fmt.Errorf("not in order since update %s failed: %s still to run: %s",
-		left.Update.UpdateID, strings.Join(left.Hooks, ", "), left.Error)}
+		left.Update.UpdateID, strings.Join(left.Names(), ", "), left.Error)}
 }

@@ -79,6 +79,7 @@ type update struct {
 	started time.Time
 	log     *slog.Logger
 	unlock  func() // ends the ownership of the destination; nil without it
+	fetched bool   // a download was begun
 
 	lease    lock.Lease // nil without a turn
 	saidLost bool       // that the slot was lost after the switch
@@ -94,15 +95,15 @@ func (s *Service) begin(m *Machine) (*update, error) {
 	if u.st, err = m.Store.Load(s.Name); err != nil {
 		return nil, err
 	}
-	key := "recover " + s.Site.Destination()
-	if u.st.Journal != nil || u.st.Installed != nil && m.once(key) {
-		if err := u.own(); err != nil {
-			m.said.Delete(key)
-			u.disown()
-			return nil, err
+	if u.st.Journal != nil {
+		err = u.own()
+	} else {
+		if key := "recover " + s.Site.Destination(); u.st.Installed != nil && m.once(key) && u.own() != nil {
+			m.said.Delete(key) // only tidying up, which can wait: for a disk that takes writes again, for who is at work
 		}
+		err = u.look()
 	}
-	if err := u.look(); err != nil {
+	if err != nil {
 		u.disown()
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (s *Service) begin(m *Machine) (*update, error) {
 }
 
 // own makes this update the only one that works on the destination, whatever service or state directory another
-// may have, and removes what a process left there that was killed.
+// may have, removes what a process left there that was killed, and looks at what is there now.
 func (u *update) own() error {
 	if u.unlock != nil {
 		return nil
@@ -123,7 +124,10 @@ func (u *update) own() error {
 		return err
 	}
 	u.unlock = unlock
-	return u.Site.Recover()
+	if err := u.Site.Recover(); err != nil {
+		return err
+	}
+	return u.look()
 }
 
 // disown lets others work on the destination.

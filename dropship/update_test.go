@@ -368,6 +368,24 @@ func TestTwoServicesNeverWorkOnOneDestination(t *testing.T) {
 	w.wantLive("1")
 }
 
+// What another installs between the check and the lock is what a rollback must put back.
+func TestWhatAnotherInstalledMeanwhileIsRolledBackTo(t *testing.T) {
+	t.Parallel()
+	w, other := newWorld(t), newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.mustUpdate(dropship.UpToDate) // whose tidying up takes the lock from the start
+	other.service.Name, other.service.Site = "other", install.New(w.service.Site.Options())
+	other.source.publish(pack(t, "2"), "r1")
+	w.service.After = hooks.Chain{w.brokenAt("bad")}
+	w.source.publish(pack(t, "bad"), "r2")
+	w.source.onStat = func() { other.mustUpdate(dropship.Updated) }
+	if r, err := w.update(); r.Outcome != dropship.RolledBack {
+		t.Errorf("got %q, %v", r.Outcome, err)
+	}
+	w.wantLive("2")
+}
+
 func TestLostStateIsRebuiltFromTheReleasesOnDisk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

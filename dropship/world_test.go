@@ -216,6 +216,7 @@ type source struct {
 	tamper   func([]byte) []byte // what the network makes of the bytes
 	err      error               // what Stat answers
 	onOpen   func()
+	onStat   func()
 	stats    int
 	opens    int
 	closes   int
@@ -245,6 +246,12 @@ func (s *source) counts() (stats, opens int) {
 func (s *source) String() string { return "mem://bucket/web.tar.gz" }
 
 func (s *source) Stat(context.Context) (artifact.Info, error) {
+	s.mu.Lock()
+	onStat := s.onStat
+	s.mu.Unlock()
+	if onStat != nil {
+		onStat()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats++

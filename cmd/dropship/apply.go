@@ -47,7 +47,11 @@ not begun and completes the others. A second one ends it at once.`,
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+			if !signal.Ignored(syscall.SIGHUP) { // nohup means it
+				signals = append(signals, syscall.SIGHUP)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
 			defer stop()
 			context.AfterFunc(ctx, func() {
 				stop() // a second Ctrl-C ends the process at once
@@ -76,10 +80,13 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 		r, err := results[i], errs[i]
 		switch {
 		case err != nil:
-			if !errors.Is(err, context.Canceled) {
+			outcome := orText(string(r.Outcome), "not updated")
+			if errors.Is(err, context.Canceled) {
+				outcome += " (interrupted)"
+			} else {
 				logFailure(logger, s, err)
 			}
-			fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, orText(string(r.Outcome), "not updated"))
+			fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, outcome)
 			worst = worse(worst, code(err))
 		case r.Outcome == dropship.Quarantine:
 			fmt.Fprintf(a.stdout, "%s: quarantined, still at %s: %s\n", s.Name, orText(r.Hash, "nothing"), r.Detail)

@@ -68,7 +68,7 @@ func printPlan(w io.Writer, p dropship.Plan, err error) {
 		line("interrupted", "update %s to %s is completed or undone first", p.Stopped.UpdateID, p.Stopped.To.Hash)
 	}
 	if p.Left != nil {
-		line("unfinished", "%s, of update %s: %s", strings.Join(p.Left.Hooks, ", "), p.Left.Update.UpdateID, p.Left.Error)
+		line("unfinished", "%s, of update %s: %s", strings.Join(p.Left.Names(), ", "), p.Left.Update.UpdateID, p.Left.Error)
 	}
 	if p.Remote.Revision != "" {
 		line("repository", "%s (revision %s)", orText(p.Remote.MD5, "md5 not known before the download"), p.Remote.Revision)
