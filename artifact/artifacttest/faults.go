@@ -159,6 +159,31 @@ func testStalled(t *testing.T, h Harness) {
 	}
 }
 
+// Fault 5 of the 2018 tool: the response body was never closed. Closing it lets go of the connection at once, though
+// the answer has not ended and the context goes on.
+func testBodyIsClosed(t *testing.T, h Harness) {
+	p, src, info := h.via(t, "closed.tar.gz", content(100_000, 27))
+	p.Break(1, Stall(30_000), h.isDownload)
+	body, err := src.Open(t.Context(), info, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(body, make([]byte, 1000)); err != nil {
+		t.Errorf("cannot read: %v", err)
+	}
+	if p.Answering() != 1 {
+		t.Errorf("got %d answers under way before the close, want one", p.Answering())
+	}
+	body.Close()
+	deadline := time.Now().Add(10 * time.Second)
+	for p.Answering() > 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("the connection is still open long after the body was closed")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 func testCancelledWhileStalled(t *testing.T, h Harness) {
 	p, src, info := h.via(t, "cancelled-while-stalled.tar.gz", content(100_000, 27))
 	p.Break(1, Stall(30_000), h.isDownload)

@@ -84,6 +84,7 @@ func Run(t *testing.T, h Harness) {
 			test{"WrongBytes", testWrongBytes},
 			test{"Stalled", testStalled},
 			test{"CancelledWhileStalled", testCancelledWhileStalled},
+			test{"Fault05BodyIsClosed", testBodyIsClosed},
 			test{"OneRequestPerStat", testOneRequestPerStat},
 		)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -21,11 +22,12 @@ import (
 type Proxy struct {
 	URL string // without a slash at the end
 
-	mu       sync.Mutex
-	requests []*http.Request
-	fault    Fault
-	left     int
-	only     func(*http.Request) bool
+	answering atomic.Int64 // requests whose answers have not ended
+	mu        sync.Mutex
+	requests  []*http.Request
+	fault     Fault
+	left      int
+	only      func(*http.Request) bool
 }
 
 // A Fault is one way to break an answer.
@@ -64,6 +66,8 @@ func StartProxy(t testing.TB, target string) *Proxy {
 		},
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.answering.Add(1)
+		defer p.answering.Add(-1)
 		fault := p.note(r)
 		if fault.code != 0 {
 			http.Error(w, "injected by the fault proxy", fault.code)
@@ -99,6 +103,9 @@ func (p *Proxy) Requests() []*http.Request {
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
 }
+
+// Answering returns how many requests are being answered now. An answer that stalls ends when the client goes away.
+func (p *Proxy) Answering() int { return int(p.answering.Load()) }
 
 // Forget empties the list of requests.
 func (p *Proxy) Forget() {
