@@ -171,8 +171,8 @@ func testBodyIsClosed(t *testing.T, h Harness) {
 	if _, err := io.ReadFull(body, make([]byte, 1000)); err != nil {
 		t.Errorf("cannot read: %v", err)
 	}
-	if p.Answering() != 1 {
-		t.Errorf("got %d answers under way before the close, want one", p.Answering())
+	if p.Answering() == 0 { // more than one where Stat itself is a GET whose end is still on its way
+		t.Error("no answer is under way before the close")
 	}
 	body.Close()
 	deadline := time.Now().Add(10 * time.Second)
