@@ -148,21 +148,16 @@ func TestUpdateTTLHoldsTheSlot(t *testing.T) {
 		w.service.UpdateTTL = 30 * time.Second
 		w.source.publish(pack(t, "1"), "r1")
 		w.start(w.service)
-		released := func() int {
-			w.locker.mu.Lock()
-			defer w.locker.mu.Unlock()
-			return w.locker.released
-		}
 		time.Sleep(29 * time.Second)
 		w.wantLive("1")
 		if st := w.state(); st.Installed == nil || st.Journal != nil {
 			t.Error("the update is not recorded before the hold")
 		}
-		if released() != 0 {
+		if w.locker.givenBack() != 0 {
 			t.Error("the slot was given back before updateTTL was over")
 		}
 		time.Sleep(2 * time.Second)
-		if released() != 1 {
+		if w.locker.givenBack() != 1 {
 			t.Error("the slot was not given back after updateTTL")
 		}
 	})
@@ -180,17 +175,12 @@ func TestReloadDoesNotCutTheHoldShort(t *testing.T) {
 		changed := *w.service
 		changed.Fingerprint = "changed"
 		a.Reload([]*dropship.Service{&changed})
-		released := func() int {
-			w.locker.mu.Lock()
-			defer w.locker.mu.Unlock()
-			return w.locker.released
-		}
 		time.Sleep(20 * time.Second)
-		if released() != 0 {
+		if w.locker.givenBack() != 0 {
 			t.Error("a reload ended the hold")
 		}
 		stop()
-		if released() != 1 {
+		if w.locker.givenBack() != 1 {
 			t.Error("the stop of the agent did not end the hold")
 		}
 	})

@@ -319,6 +319,13 @@ type locker struct {
 	released int
 }
 
+// givenBack returns how many slots were released.
+func (l *locker) givenBack() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.released
+}
+
 func (l *locker) String() string { return "locker in memory" }
 
 func (l *locker) Acquire(ctx context.Context, req lock.Request) (lock.Lease, error) {

@@ -79,7 +79,7 @@ func (errTimeout) Is(target error) bool {
 // services to look after and must still run the rest of this one's chain.
 type PanicError struct {
 	Value any
-	Stack []byte // of the goroutine that panicked, for a log's debug level
+	Stack []byte // of the goroutine that panicked; not part of the error's text
 }
 
 func (e *PanicError) Error() string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 		r, err := results[i], errs[i]
 		switch {
 		case err != nil:
-			outcome := orText(string(r.Outcome), "not updated")
+			outcome := cmp.Or(string(r.Outcome), "not updated")
 			if errors.Is(err, context.Canceled) {
 				outcome += " (interrupted)"
 			} else {
@@ -89,7 +90,7 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 			fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, outcome)
 			worst = worse(worst, code(err))
 		case r.Outcome == dropship.Quarantine:
-			fmt.Fprintf(a.stdout, "%s: quarantined, still at %s: %s\n", s.Name, orText(r.Hash, "nothing"), r.Detail)
+			fmt.Fprintf(a.stdout, "%s: quarantined, still at %s: %s\n", s.Name, cmp.Or(r.Hash, "nothing"), r.Detail)
 			worst = worse(worst, exitFailed)
 		case r.Outcome == dropship.Updated:
 			fmt.Fprintf(a.stdout, "%s: %s%s in %s\n", s.Name, updatedFrom(r), r.Hash, r.Took.Round(time.Millisecond))
@@ -164,11 +165,4 @@ func updatedFrom(r dropship.Result) string {
 		return "installed "
 	}
 	return "updated from " + r.PreviousHash + " to "
-}
-
-func orText(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"slices"
 
-	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/term"
 
 	"github.com/dropship/dropship/dropship"
@@ -19,7 +17,7 @@ import (
 func (a *app) load(logger *slog.Logger) (*config.Config, error) {
 	cfg, diags := config.Load(a.config, kinds(logger))
 	if a.logFormat == "json" {
-		logDiagnostics(logger, diags)
+		diags.Log(logger)
 	} else {
 		color, width := terminal(a.stderr)
 		diags.Print(a.stderr, color, width)
@@ -28,21 +26,6 @@ func (a *app) load(logger *slog.Logger) (*config.Config, error) {
 		return nil, &exitError{code: exitUsage, err: fmt.Errorf("cannot use the configuration %s: %s", a.config, count(len(diags.Errors()), "mistake"))}
 	}
 	return cfg, nil
-}
-
-// logDiagnostics reports mistakes and warnings as lines of the log, for whoever reads that by machine.
-func logDiagnostics(logger *slog.Logger, diags *config.Diagnostics) {
-	for _, diag := range append(diags.Errors(), diags.Warnings()...) {
-		level := slog.LevelError
-		if diag.Severity == hcl.DiagWarning {
-			level = slog.LevelWarn
-		}
-		at := ""
-		if diag.Subject != nil {
-			at = fmt.Sprintf("%s:%d:%d", diag.Subject.Filename, diag.Subject.Start.Line, diag.Subject.Start.Column)
-		}
-		logger.Log(context.Background(), level, "configuration", "at", at, "summary", diag.Summary, "detail", diag.Detail)
-	}
 }
 
 // machine returns this machine as the configuration describes it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func printPlan(w io.Writer, p dropship.Plan, err error) {
 		line("unfinished", "%s, of update %s: %s", strings.Join(p.Left.Names(), ", "), p.Left.Update.UpdateID, p.Left.Error)
 	}
 	if p.Remote.Revision != "" {
-		line("repository", "%s (revision %s)", orText(p.Remote.MD5, "md5 not known before the download"), p.Remote.Revision)
+		line("repository", "%s (revision %s)", cmp.Or(p.Remote.MD5, "md5 not known before the download"), p.Remote.Revision)
 	}
 	if p.Reason != "" {
 		line("reason", "%s", p.Reason)

@@ -2,7 +2,9 @@ package config
 
 import (
 	"cmp"
+	"context"
 	"io"
+	"log/slog"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -42,6 +44,21 @@ func (d *Diagnostics) Print(w io.Writer, color bool, width uint) {
 			_, _ = io.WriteString(w, "\n")
 		}
 		d.print(w, diag, color, width)
+	}
+}
+
+// Log reports every diagnostic as a line of a log, mistakes before warnings, for whoever reads that by machine.
+func (d *Diagnostics) Log(logger *slog.Logger) {
+	for _, diag := range append(d.Errors(), d.Warnings()...) {
+		level := slog.LevelError
+		if diag.Severity == hcl.DiagWarning {
+			level = slog.LevelWarn
+		}
+		at := ""
+		if diag.Subject != nil {
+			at = place(*diag.Subject)
+		}
+		logger.Log(context.Background(), level, "configuration", "at", at, "summary", diag.Summary, "detail", diag.Detail)
 	}
 }
 
