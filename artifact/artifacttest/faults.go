@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/test/faultproxy"
 )
 
 // What happens when the network or the server breaks.
@@ -30,10 +32,10 @@ func drain(r io.Reader) error {
 
 // via publishes content and returns its source behind a proxy, with one Stat and whatever
 // authentication it takes done.
-func (h Harness) via(t *testing.T, name string, content []byte) (*Proxy, artifact.Source, artifact.Info) {
+func (h Harness) via(t *testing.T, name string, content []byte) (*faultproxy.Proxy, artifact.Source, artifact.Info) {
 	t.Helper()
 	h.Publish(t, name, content)
-	p := StartProxy(t, h.URL)
+	p := faultproxy.Start(t, h.URL)
 	src := h.SourceVia(t, name, p.URL)
 	return p, src, stat(t, src)
 }
@@ -58,13 +60,13 @@ func testServerErrors(t *testing.T, h Harness) {
 	p, src, info := h.via(t, "server-errors.tar.gz", content(1000, 20))
 	all := func(*http.Request) bool { return true }
 	for _, code := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusForbidden} {
-		p.Break(-1, Status(code), all)
+		p.Break(-1, faultproxy.Status(code), all)
 		_, err := src.Stat(t.Context())
-		h.wantOther(t, src, "Stat with "+Status(code).String(), err)
+		h.wantOther(t, src, "Stat with "+faultproxy.Status(code).String(), err)
 		_, err = open(t.Context(), src, info, 0)
-		h.wantOther(t, src, "Open with "+Status(code).String(), err)
+		h.wantOther(t, src, "Open with "+faultproxy.Status(code).String(), err)
 	}
-	p.Break(0, Fault{}, nil)
+	p.Break(0, faultproxy.Fault{}, nil)
 	if again := stat(t, src); again.Revision != info.Revision {
 		t.Errorf("the revision is %q after the errors and was %q before", again.Revision, info.Revision)
 	}
@@ -74,12 +76,12 @@ func testCut(t *testing.T, h Harness) {
 	want := content(500_000, 21)
 	p, src, info := h.via(t, "cut.tar.gz", want)
 
-	p.Break(1, Cut(200_000), h.isDownload)
+	p.Break(1, faultproxy.Cut(200_000), h.isDownload)
 	_, err := open(t.Context(), src, info, 0)
 	h.wantOther(t, src, "Read of a cut body", err)
 
 	p.Forget()
-	p.Break(2, Cut(200_000), h.isDownload)
+	p.Break(2, faultproxy.Cut(200_000), h.isDownload)
 	var resumes []int64
 	got, err := download(t.Context(), src, info, quick(func(r artifact.Resume) {
 		h.checkText(t, src, "Resume.Cause", r.Cause)
@@ -111,7 +113,7 @@ func testCut(t *testing.T, h Harness) {
 func testCutThenChanged(t *testing.T, h Harness) {
 	const name = "cut-then-changed.tar.gz"
 	p, src, info := h.via(t, name, content(500_000, 22))
-	p.Break(1, Cut(200_000), h.isDownload)
+	p.Break(1, faultproxy.Cut(200_000), h.isDownload)
 	_, err := download(t.Context(), src, info, quick(func(artifact.Resume) {
 		h.Publish(t, name, content(500_000, 23))
 	}))
@@ -121,11 +123,11 @@ func testCutThenChanged(t *testing.T, h Harness) {
 func testShortBody(t *testing.T, h Harness) {
 	want := content(10_000, 24)
 	p, src, info := h.via(t, "short-body.tar.gz", want)
-	p.Break(1, Short(4000), h.isDownload)
+	p.Break(1, faultproxy.Short(4000), h.isDownload)
 	_, err := open(t.Context(), src, info, 0)
 	h.wantIs(t, src, "Read of a short body", err, io.ErrUnexpectedEOF)
 
-	p.Break(1, Short(4000), h.isDownload)
+	p.Break(1, faultproxy.Short(4000), h.isDownload)
 	got, err := download(t.Context(), src, info, quick(nil))
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("got %d bytes and error %v, want the %d bytes published", len(got), err, len(want))
@@ -134,7 +136,7 @@ func testShortBody(t *testing.T, h Harness) {
 
 func testWrongBytes(t *testing.T, h Harness) {
 	p, src, info := h.via(t, "wrong-bytes.tar.gz", content(100_000, 25))
-	p.Break(1, Flip(70_000), h.isDownload)
+	p.Break(1, faultproxy.Flip(70_000), h.isDownload)
 	_, err := download(t.Context(), src, info, quick(nil))
 	var sum *artifact.ChecksumError
 	if !errors.As(err, &sum) {
@@ -146,7 +148,7 @@ func testWrongBytes(t *testing.T, h Harness) {
 func testStalled(t *testing.T, h Harness) {
 	want := content(100_000, 26)
 	p, src, info := h.via(t, "stalled.tar.gz", want)
-	p.Break(1, Stall(30_000), h.isDownload)
+	p.Break(1, faultproxy.Stall(30_000), h.isDownload)
 	resumes := 0
 	o := quick(func(artifact.Resume) { resumes++ })
 	o.StallTimeout = 3 * time.Second // longer than a busy machine is silent by itself
@@ -163,7 +165,7 @@ func testStalled(t *testing.T, h Harness) {
 // the answer has not ended and the context goes on.
 func testBodyIsClosed(t *testing.T, h Harness) {
 	p, src, info := h.via(t, "closed.tar.gz", content(100_000, 27))
-	p.Break(1, Stall(30_000), h.isDownload)
+	p.Break(1, faultproxy.Stall(30_000), h.isDownload)
 	body, err := src.Open(t.Context(), info, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +188,7 @@ func testBodyIsClosed(t *testing.T, h Harness) {
 
 func testCancelledWhileStalled(t *testing.T, h Harness) {
 	p, src, info := h.via(t, "cancelled-while-stalled.tar.gz", content(100_000, 27))
-	p.Break(1, Stall(30_000), h.isDownload)
+	p.Break(1, faultproxy.Stall(30_000), h.isDownload)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	body, err := src.Open(ctx, info, 0)
@@ -217,4 +219,13 @@ func testOneRequestPerStat(t *testing.T, h Harness) {
 	if got := p.Requests(); len(got) != 3 {
 		t.Errorf("three Stats made %d requests: %v", len(got), got)
 	}
+}
+
+// rangeStart returns the first byte that a Range header asks for; without one that is byte 0.
+func rangeStart(header string) int64 {
+	var start int64
+	if _, err := fmt.Sscanf(header, "bytes=%d-", &start); err != nil {
+		return 0
+	}
+	return start
 }

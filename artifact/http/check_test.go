@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/artifacttest"
 	"github.com/dropship/dropship/artifact/http"
+	"github.com/dropship/dropship/test/faultproxy"
 )
 
 // seen notes "METHOD If-None-Match -> status" of every request to h.
@@ -253,9 +253,9 @@ func TestCheckByGetReadsNoBody(t *testing.T) {
 	f := newFolder(t, "")
 	f.publish(t, "a", slices.Repeat([]byte("0123456789abcdef"), 1<<20)) // more than all buffers on the way
 	server := serve(t, withoutHead(f.plain()).ServeHTTP)
-	p := artifacttest.StartProxy(t, server.URL)
+	p := faultproxy.Start(t, server.URL)
 	src := sourceOf(t, repoAt(p.URL), "a")
 	stat(t, src)
-	p.Break(1, artifacttest.Stall(0), nil)
+	p.Break(1, faultproxy.Stall(0), nil)
 	stat(t, src) // returns, though the body never comes
 }

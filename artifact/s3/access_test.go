@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/artifacttest"
+	"github.com/dropship/dropship/test/faultproxy"
 	"github.com/dropship/dropship/test/servers"
 )
 
@@ -154,7 +154,7 @@ func TestDownloadIsPinned(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, servers.Get(t).S3)
 	s.put(t, "a.tar.gz", noise(1000, 1))
-	proxy := artifacttest.StartProxy(t, s.Endpoint)
+	proxy := faultproxy.Start(t, s.Endpoint)
 	src := s.source(t, "a.tar.gz", proxy.URL)
 	info, err := src.Stat(t.Context())
 	if err != nil {
@@ -178,7 +178,7 @@ func TestNoRetries(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, servers.Get(t).S3)
 	s.put(t, "a.tar.gz", noise(1000, 1))
-	proxy := artifacttest.StartProxy(t, s.Endpoint)
+	proxy := faultproxy.Start(t, s.Endpoint)
 	src := s.source(t, "a.tar.gz", proxy.URL)
 	info, err := src.Stat(t.Context())
 	if err != nil {
@@ -186,7 +186,7 @@ func TestNoRetries(t *testing.T) {
 	}
 	for _, code := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusForbidden} {
 		proxy.Forget()
-		proxy.Break(-1, artifacttest.Status(code), func(*http.Request) bool { return true })
+		proxy.Break(-1, faultproxy.Status(code), func(*http.Request) bool { return true })
 		if _, err := src.Stat(t.Context()); err == nil {
 			t.Errorf("status %d: Stat has no error", code)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/artifacttest"
+	"github.com/dropship/dropship/test/faultproxy"
 	"github.com/dropship/dropship/test/servers"
 )
 
@@ -75,7 +75,7 @@ func TestChecksums(t *testing.T) {
 			t.Parallel()
 			key := tt.name + ".tar.gz"
 			tt.put(t, key)
-			proxy := artifacttest.StartProxy(t, s.Endpoint)
+			proxy := faultproxy.Start(t, s.Endpoint)
 			checkChecksums(t, proxy, s.source(t, key, proxy.URL), tt.want, tt.size)
 		})
 	}
@@ -105,15 +105,15 @@ func TestChecksumsOfETagAlone(t *testing.T) {
 			} else {
 				s.putParts(t, key, large, tt.sizes, "", "")
 			}
-			proxy := artifacttest.StartProxy(t, s.Endpoint)
-			proxy.Break(-1, artifacttest.Hide("X-Amz-Checksum-"), func(r *http.Request) bool { return r.Method == http.MethodHead })
+			proxy := faultproxy.Start(t, s.Endpoint)
+			proxy.Break(-1, faultproxy.Hide("X-Amz-Checksum-"), func(r *http.Request) bool { return r.Method == http.MethodHead })
 			checkChecksums(t, proxy, s.source(t, key, proxy.URL), tt.want, len(large))
 		})
 	}
 }
 
 // checkChecksums checks that an object has the checksums want, and that these accept its bytes and no others.
-func checkChecksums(t *testing.T, proxy *artifacttest.Proxy, src artifact.Source, want []string, size int) {
+func checkChecksums(t *testing.T, proxy *faultproxy.Proxy, src artifact.Source, want []string, size int) {
 	t.Helper()
 	info, err := src.Stat(t.Context())
 	if err != nil {
@@ -135,7 +135,7 @@ func checkChecksums(t *testing.T, proxy *artifacttest.Proxy, src artifact.Source
 	}
 	for i, sum := range sums { // each one by itself
 		at := int64(i+1) * int64(size-1) / int64(len(sums))
-		proxy.Break(1, artifacttest.Flip(at), nil)
+		proxy.Break(1, faultproxy.Flip(at), nil)
 		var refused *artifact.ChecksumError
 		if err := verify(t, src, info, []artifact.Checksum{sum}); !errors.As(err, &refused) {
 			t.Errorf("byte %d flipped, checked by %s: got error %v, want a *ChecksumError", at, sum, err)

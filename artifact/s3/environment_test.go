@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/artifacttest"
+	"github.com/dropship/dropship/test/faultproxy"
 	"github.com/dropship/dropship/test/servers"
 )
 
@@ -34,7 +34,7 @@ func emptyEnvironment(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	s := newServer(t, servers.Get(t).S3)
 	s.put(t, "a.tar.gz", noise(1000, 1))
-	proxy := artifacttest.StartProxy(t, s.Endpoint)
+	proxy := faultproxy.Start(t, s.Endpoint)
 
 	emptyEnvironment(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", s.AccessKey)

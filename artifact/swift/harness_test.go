@@ -16,6 +16,7 @@ import (
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/artifacttest"
 	"github.com/dropship/dropship/artifact/swift"
+	"github.com/dropship/dropship/test/faultproxy"
 	"github.com/dropship/dropship/test/servers"
 )
 
@@ -73,9 +74,9 @@ func (c *cloud) source(t testing.TB, path string) artifact.Source {
 }
 
 // via returns the source of path through a proxy to the server.
-func (c *cloud) via(t *testing.T, path string) (artifact.Source, *artifacttest.Proxy) {
+func (c *cloud) via(t *testing.T, path string) (artifact.Source, *faultproxy.Proxy) {
 	t.Helper()
-	p := artifacttest.StartProxy(t, c.url(t))
+	p := faultproxy.Start(t, c.url(t))
 	return sourceOf(t, newRepository(t, c.repo(p.URL+"/auth/v1.0", c.Key)), c.bucket, path), p
 }
 

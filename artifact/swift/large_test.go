@@ -15,7 +15,7 @@ import (
 	ncw "github.com/ncw/swift/v2"
 
 	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/artifacttest"
+	"github.com/dropship/dropship/test/faultproxy"
 )
 
 // parts are the segments of the large objects here; their sizes differ, as those of a last one do.
@@ -103,7 +103,7 @@ func TestStaticLargeObject(t *testing.T) {
 	if info.MD5 != "" || info.Size != int64(len(want)) {
 		t.Errorf("got md5 %q and size %d, want no md5 and %d", info.MD5, info.Size, len(want))
 	}
-	proxy.Break(1, artifacttest.Cut(400_000), isDownload)
+	proxy.Break(1, faultproxy.Cut(400_000), isDownload)
 	got, sums, err := download(t.Context(), src, info)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Fatalf("got %d bytes and error %v, want the %d bytes uploaded", len(got), err, len(want))
@@ -112,7 +112,7 @@ func TestStaticLargeObject(t *testing.T) {
 		t.Errorf("got the checksums %v, want the one over the segments", sums)
 	}
 
-	proxy.Break(1, artifacttest.Flip(300_001), isDownload)
+	proxy.Break(1, faultproxy.Flip(300_001), isDownload)
 	var sum *artifact.ChecksumError
 	if _, _, err = download(t.Context(), src, info); !errors.As(err, &sum) {
 		t.Errorf("a byte changed in flight: got error %v, want a *ChecksumError", err)
@@ -186,7 +186,7 @@ func TestDynamicLargeObject(t *testing.T) {
 	if info.MD5 != "" || info.Size != int64(len(want)) {
 		t.Errorf("got md5 %q and size %d, want no md5 and %d", info.MD5, info.Size, len(want))
 	}
-	proxy.Break(1, artifacttest.Cut(400_000), isDownload)
+	proxy.Break(1, faultproxy.Cut(400_000), isDownload)
 	got, sums, err := download(t.Context(), src, info)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("got %d bytes and error %v, want the %d bytes uploaded", len(got), err, len(want))

@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/artifacttest"
+	"github.com/dropship/dropship/test/faultproxy"
 )
 
-func logins(p *artifacttest.Proxy) int {
+func logins(p *faultproxy.Proxy) int {
 	n := 0
 	for _, r := range p.Requests() {
 		if isLogin(r) {
@@ -40,7 +40,7 @@ func TestTokenRefused(t *testing.T) {
 		"Open": func() error { _, _, err := download(t.Context(), src, info); return err },
 	} {
 		proxy.Forget()
-		proxy.Break(1, artifacttest.Status(http.StatusUnauthorized), notLogin)
+		proxy.Break(1, faultproxy.Status(http.StatusUnauthorized), notLogin)
 		if err := call(); err != nil {
 			t.Errorf("%s: got error %v, want that it logs in again", what, err)
 		}
@@ -50,7 +50,7 @@ func TestTokenRefused(t *testing.T) {
 	}
 
 	proxy.Forget()
-	proxy.Break(-1, artifacttest.Status(http.StatusUnauthorized), notLogin)
+	proxy.Break(-1, faultproxy.Status(http.StatusUnauthorized), notLogin)
 	_, err := src.Stat(t.Context())
 	if err == nil || errors.Is(err, artifact.ErrNotExist) || !strings.Contains(err.Error(), "access denied") {
 		t.Errorf("refused again: got error %v, want access denied", err)
@@ -80,7 +80,7 @@ func TestWaitForLoginIsCancelled(t *testing.T) {
 	arrived := make(chan struct{})
 	release := make(chan struct{})
 	var once sync.Once
-	proxy.Break(-1, artifacttest.Fault{}, func(r *http.Request) bool {
+	proxy.Break(-1, faultproxy.Fault{}, func(r *http.Request) bool {
 		if isLogin(r) {
 			once.Do(func() { close(arrived) })
 			<-release

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/dropship/dropship/artifact/artifacttest"
+	"github.com/dropship/dropship/test/faultproxy"
 )
 
 const mib = 1 << 20
@@ -27,11 +27,11 @@ func TestArtifactOf100MiBInParts(t *testing.T) {
 			endpoint := b.server.Endpoint
 			if hidden {
 				// This server computes a checksum itself where the client sends none, as AWS does now; older ones keep none.
-				older := artifacttest.StartProxy(t, endpoint)
-				older.Break(-1, artifacttest.Hide("X-Amz-Checksum"), func(*http.Request) bool { return true })
+				older := faultproxy.Start(t, endpoint)
+				older.Break(-1, faultproxy.Hide("X-Amz-Checksum"), func(*http.Request) bool { return true })
 				endpoint = older.URL
 			}
-			proxy := artifacttest.StartProxy(t, endpoint)
+			proxy := faultproxy.Start(t, endpoint)
 			b.putParts("big.tar.gz", big(t, 1), 8*mib)
 			d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(proxy.URL) + fmt.Sprintf(`service "big" {
   checkInterval = "200ms"
@@ -65,7 +65,7 @@ func TestArtifactOf100MiBInParts(t *testing.T) {
 
 			// One byte changed in flight: in the time stamp of the gzip header, so that gzip's own checksum is content.
 			before := listing(t, filepath.Join(d.dir, "big"))
-			proxy.Break(-1, artifacttest.Flip(4), func(r *http.Request) bool {
+			proxy.Break(-1, faultproxy.Flip(4), func(r *http.Request) bool {
 				return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "big.tar.gz")
 			})
 			b.putParts("big.tar.gz", big(t, 2), 8*mib)
@@ -80,7 +80,7 @@ func TestArtifactOf100MiBInParts(t *testing.T) {
 			if after := listing(t, filepath.Join(d.dir, "big")); after != before {
 				t.Errorf("the destination was touched:\n%s\nwas\n%s", after, before)
 			}
-			proxy.Break(0, artifacttest.Fault{}, nil)
+			proxy.Break(0, faultproxy.Fault{}, nil)
 			d.waitFile("big/VERSION", "2")
 		})
 	}
