@@ -18,10 +18,18 @@ type Template struct{ t *template.Template }
 // ParseTemplate parses text and tries it on an event of each status and phase, so that a field that
 // does not exist, or an expression that fails at a first install, is an error when the configuration
 // is loaded and not in the middle of an update.
+//
+// A range is refused. No field of an event has elements, so it could only count, and nothing ends
+// {{range 3000000000}} before its time.
 func ParseTemplate(text string) (*Template, error) {
 	t, err := template.New("template").Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("cannot parse template: %w", err)
+	}
+	for _, defined := range t.Templates() {
+		if err := refuseRange(defined.Root); err != nil {
+			return nil, fmt.Errorf("cannot parse template: %w", err)
+		}
 	}
 	if err := checkFields(t.Root); err != nil {
 		return nil, fmt.Errorf("cannot parse template: %w", err)
@@ -82,7 +90,7 @@ func samples() []Event {
 }
 
 // checkFields looks for fields of the event that do not exist, also in branches that no sample takes.
-// Where the dot is something else than the event (in with, range and define) it leaves them to Render.
+// Where the dot is something else than the event (in with and define) it leaves them to Render.
 func checkFields(node parse.Node) error {
 	switch n := node.(type) {
 	case *parse.ListNode:
@@ -95,8 +103,6 @@ func checkFields(node parse.Node) error {
 	case *parse.IfNode:
 		return errors.Join(checkFields(n.Pipe), checkFields(n.List), checkFields(n.ElseList))
 	case *parse.WithNode:
-		return errors.Join(checkFields(n.Pipe), checkFields(n.ElseList))
-	case *parse.RangeNode:
 		return errors.Join(checkFields(n.Pipe), checkFields(n.ElseList))
 	case *parse.TemplateNode:
 		return checkFields(n.Pipe)
@@ -113,6 +119,28 @@ func checkFields(node parse.Node) error {
 		if n.Ident[0] == "$" && len(n.Ident) > 1 {
 			return checkField(n.Ident[1])
 		}
+	}
+	return nil
+}
+
+// refuseRange looks for a range, in branches that no sample takes, too.
+func refuseRange(node parse.Node) error {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, inner := range n.Nodes {
+			if err := refuseRange(inner); err != nil {
+				return err
+			}
+		}
+	case *parse.IfNode:
+		return errors.Join(refuseRange(n.List), refuseRange(n.ElseList))
+	case *parse.WithNode:
+		return errors.Join(refuseRange(n.List), refuseRange(n.ElseList))
+	case *parse.RangeNode:
+		return errors.New("there is nothing to range over: each field is one string")
 	}
 	return nil
 }

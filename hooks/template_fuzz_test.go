@@ -14,15 +14,12 @@ func FuzzTemplate(f *testing.F) {
 		"", "deployed {{.Name}} on {{.Hostname}}", "{{.Name", "{{.Hsah}}", "{{slice .Hash 0 4}}", "{{.Name.First}}",
 		`{{if eq .Status "rollback"}}{{.Error}}{{else}}{{with .PreviousHash}}{{.}}{{end}}{{end}}`,
 		`{{define "t"}}{{.Phase | printf "%q"}}{{end}}{{template "t" .}}`, `{{define "t"}}{{template "t" .}}{{end}}{{template "t" .}}`,
-		`{{range $i, $e := .}}{{end}}`, `{{index .Hash 99}}`, `{{call .Name}}`, `{{$x := .}}{{$x.Artifact}}{{break}}`, "{{- /* c */ -}}", "{{html .Error | js}}",
+		`{{range $i, $e := .}}{{end}}`, `{{range 300000000}}{{end}}`, `{{if .Error}}{{else}}{{range 1e9}}{{end}}{{end}}`, `{{index .Hash 99}}`, `{{call .Name}}`, `{{$x := .}}{{$x.Artifact}}{{break}}`, "{{- /* c */ -}}", "{{html .Error | js}}",
 	} {
 		f.Add(text, "web", "0123456789abcdef", "after hook 1: exit status 1")
 	}
 	f.Add("{{.Name}}\x00\xff", "\xff", "", "\n{{.Name}}")
 	f.Fuzz(func(t *testing.T, text, name, hash, failure string) {
-		if strings.Contains(text, "range") && strings.ContainsAny(text, "0123456789'") {
-			t.Skip("a range over a number takes as long as its author wants")
-		}
 		parsed, err := hooks.ParseTemplate(text)
 		if err != nil {
 			if parsed != nil {

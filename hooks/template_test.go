@@ -42,6 +42,9 @@ func TestParseTemplateErrors(t *testing.T) {
 		{"unknown field of the root", `{{with .Error}}{{.}}{{else}}{{$.Nope}}{{end}}`, "there is no {{.Nope}}"},
 		{"every unknown field", `{{.One}} {{.Two}}`, "there is no {{.Two}}"},
 		{"field of a field", `{{.Name.First}}`, "can't evaluate field First"},
+		{"range that counts", `{{range 300000000}}{{end}}`, "nothing to range over"},
+		{"range in a branch not taken", `{{if eq .Name "x"}}a{{else}}{{with .Hash}}{{range 3}}{{end}}{{end}}{{end}}`, "nothing to range over"},
+		{"range in a template in it", `{{define "t"}}{{range 300000000}}{{end}}{{end}}{{template "t" .}}`, "nothing to range over"},
 		{"only in a rollback", `{{if eq .Status "rollback"}}{{slice .Error 0 400}}{{end}}`, `status "rollback"`},
 		{"only at a first install", `{{slice .PreviousHash 0 7}}`, `previous hash ""`},
 	}
