@@ -42,15 +42,16 @@ type Stats struct {
 // every case, even after a crash.
 //
 // Memory does not grow with the artifact but with the number of its directories (for a zip, of its
-// entries). Window and dictionary of a compression are allocated as its writer chose: zstd up to
-// 128 MiB as in its own tool, xz up to the 4 GiB of its format.
+// entries). Window and dictionary of a compression are allocated as its writer chose, up to 128 MiB: more
+// is an error.
 //
 // What is kept: the permission bits exactly as archived, whatever the umask; modification times, of
 // links too; symlinks, hard links, empty directories; names as the bytes they are. The entry "." is
 // the top directory itself. A directory that the archive implies without naming it, and the top
 // directory if it is not named, get mode 0755; so do directories of a zip made without Unix modes,
 // while its files get 0644. A File gets 0755 if it begins as a program does (ELF, or "#!"), else 0644.
-// Not kept: owners (Options.UID and GID decide), access times, extended attributes and ACLs. A sparse
+// Not kept: owners (Options.UID and GID decide), access times, modification times before 1677 and after 2262
+// (which become those), extended attributes and ACLs. A sparse
 // file is written in full, and counts so; an implied directory counts as an entry. As with GNU tar, of
 // several entries with one name the last wins; only a directory cannot replace another kind of entry,
 // nor the reverse.

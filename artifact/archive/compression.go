@@ -2,15 +2,19 @@ package archive
 
 import (
 	"bufio"
-	"bytes"
 	"compress/bzip2"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
+
+// maxWindow is how far back in its output a compression may refer, in bytes, which is what the memory for it is
+// allocated from: as much as zstd's own tool accepts without being told to, and twice what xz -9 asks for. A
+// header of a few bytes can ask for 4 GiB.
+const maxWindow = 128 << 20
 
 // decompress returns what is inside r. stop frees what that took.
 func decompress(format Format, r *bufio.Reader) (content io.Reader, stop func(), err error) {
@@ -19,12 +23,11 @@ func decompress(format Format, r *bufio.Reader) (content io.Reader, stop func(),
 	case TarGzip:
 		content, err = newMembers(r)
 	case TarZstd:
-		// One thread decodes where it is asked to, so that there is no goroutine to wait for. The window is
-		// what zstd's own tool accepts without being told to.
+		// One thread decodes where it is asked to, so that there is no goroutine to wait for.
 		var d *zstd.Decoder
-		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(128<<20))
+		d, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err == nil {
-			content, stop = d, d.Close
+			content, stop = &zstdStream{d}, d.Close
 		}
 	case TarXz:
 		content, err = newXz(r)
@@ -34,6 +37,17 @@ func decompress(format Format, r *bufio.Reader) (content io.Reader, stop func(),
 		content = r
 	}
 	return content, stop, err
+}
+
+// A zstdStream is a zstd.Decoder that says what to do about a window that is too large.
+type zstdStream struct{ d *zstd.Decoder }
+
+func (s *zstdStream) Read(p []byte) (int, error) {
+	n, err := s.d.Read(p)
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		err = fmt.Errorf("its window has more than %d MiB: compress it with --long=27 at the most: %w", maxWindow>>20, err)
+	}
+	return n, err
 }
 
 // members is a gzip stream of one or more members. Whatever follows that is no member is left alone, as
@@ -72,50 +86,4 @@ func (m *members) Read(p []byte) (int, error) {
 	}
 	m.z.Multistream(false)
 	return 0, nil
-}
-
-// An xzStream is an xz.Reader that insists on the stream's footer: xz.Reader takes an end that comes
-// instead of the next block, or of the index after the last one, for the end of the stream.
-type xzStream struct {
-	x    *xz.Reader
-	tail *tail
-}
-
-func newXz(r io.Reader) (*xzStream, error) {
-	t := &tail{r: r}
-	x, err := xz.NewReader(t)
-	if err != nil {
-		return nil, err
-	}
-	return &xzStream{x, t}, nil
-}
-
-func (s *xzStream) Read(p []byte) (int, error) {
-	n, err := s.x.Read(p)
-	if errors.Is(err, io.EOF) && s.tail.last != xzFooterMagic {
-		return n, io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-// xzFooterMagic ends every xz stream; only zeros may follow.
-var xzFooterMagic = [2]byte{'Y', 'Z'}
-
-// A tail remembers the last two bytes read that are not zero.
-type tail struct {
-	r    io.Reader
-	last [2]byte
-}
-
-func (t *tail) Read(p []byte) (int, error) {
-	n, err := t.r.Read(p)
-	read := bytes.TrimRight(p[:n], "\x00")
-	switch len(read) {
-	case 0:
-	case 1:
-		t.last = [2]byte{t.last[1], read[0]}
-	default:
-		t.last = [2]byte(read[len(read)-2:])
-	}
-	return n, err
 }

@@ -65,7 +65,7 @@ func (u *unpacker) entries(t *tree, tr *tar.Reader) error {
 const typeVolumeLabel = 'V'
 
 func (u *unpacker) entry(t *tree, tr *tar.Reader, h *tar.Header) error {
-	a := attributes{mode: h.FileInfo().Mode(), mtime: h.ModTime}
+	a := attributesOf(h.FileInfo().Mode(), h.ModTime)
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
 		return t.file(h.Name, tr, a)

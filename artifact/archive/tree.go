@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -36,6 +37,22 @@ type tree struct {
 type attributes struct {
 	mode  fs.FileMode
 	mtime time.Time // zero: the time of unpacking
+}
+
+// oldest and newest are how far a time may be from 1970 for its nanoseconds to fit into 64 bits, in which os hands
+// them to the system: the years 1677 and 2262. What is beyond would come out as any other year.
+var oldest, newest = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+
+// attributesOf are those of an entry; a time of modification that is beyond the oldest or newest is set to that.
+func attributesOf(mode fs.FileMode, mtime time.Time) attributes {
+	switch {
+	case mtime.IsZero():
+	case mtime.Before(oldest):
+		mtime = oldest
+	case mtime.After(newest):
+		mtime = newest
+	}
+	return attributes{mode, mtime}
 }
 
 // permissions are the bits of a mode that are kept.

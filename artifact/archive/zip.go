@@ -111,7 +111,7 @@ func zipEntry(t *tree, f *zip.File) error {
 	case f.Flags&encrypted != 0:
 		return errors.New("it is encrypted")
 	}
-	a := attributes{mode: zipMode(f), mtime: f.Modified}
+	a := attributesOf(zipMode(f), f.Modified)
 	switch a.mode.Type() {
 	case fs.ModeDir:
 		return t.directory(f.Name, a)

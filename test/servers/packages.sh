@@ -7,7 +7,8 @@ set -euo pipefail
 
 packages=(
   gcc libc6-dev                                              # go test -race
-  tar bzip2 xz-utils zstd zip                                # archives to unpack, made by the real tools
+  tar libarchive-tools cpio pax zip                          # archives to unpack, made by the real tools
+  bzip2 pigz xz-utils zstd
   iproute2                                                   # ss, to see who listens
   memcached swift-account swift-container swift-object swift-proxy
   graphite-carbon graphite-web gunicorn
