@@ -66,7 +66,7 @@ func Decode(body hcl.Body, ectx *hcl.EvalContext) (Connection, hcl.Diagnostics) 
 // and the keys of a consul block, each of which, if set, takes the place of the shared one. A nil body is
 // an empty block. It does no I/O: whether Consul can be reached shows in Acquire.
 func New(shared Connection, body hcl.Body, ectx *hcl.EvalContext) (lock.Locker, hcl.Diagnostics) {
-	l := &Locker{connection: shared, prefix: defaultPrefix, ttl: defaultTTL}
+	l := &Locker{connection: shared, prefix: defaultPrefix, ttl: defaultTTL, dial: Connection.dial, clock: uptime}
 	if body == nil {
 		return l, nil
 	}

@@ -12,6 +12,8 @@ type Locker struct {
 	connection Connection
 	prefix     string
 	ttl        time.Duration
+	dial       dialer
+	clock      clock
 }
 
 var _ lock.Locker = (*Locker)(nil)
@@ -31,11 +33,11 @@ func (l *Locker) Acquire(ctx context.Context, req lock.Request) (lock.Lease, err
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	s, err := newStore(l.connection, l.prefix, req.Group)
+	s, err := newStore(l.dial, l.connection, l.prefix, req.Group)
 	if err != nil {
 		return nil, err
 	}
-	p, err := join(ctx, s, req, l.ttl)
+	p, err := join(ctx, s, req, l.ttl, l.clock)
 	if err != nil {
 		s.close()
 		return nil, err

@@ -64,7 +64,7 @@ func newPrefix(t testing.TB, client *api.Client) string {
 	return prefix
 }
 
-// contenders returns the keys of a group.
+// contenders returns the keys of a group, and those of its slots.
 func contenders(t testing.TB, client *api.Client, folder string) api.KVPairs {
 	t.Helper()
 	pairs, _, err := client.KV().List(folder, &api.QueryOptions{RequireConsistent: true})
@@ -86,10 +86,8 @@ func TestConformance(t *testing.T) {
 			return newLocker(t, closedPort(t), block)
 		},
 		Steal: func(t *testing.T, group string) {
-			for _, p := range contenders(t, client, prefix+"/"+group+"/") {
-				if _, err := client.Session().Destroy(p.Session, nil); err != nil {
-					t.Fatal(err)
-				}
+			if _, err := client.KV().DeleteTree(prefix+"/"+group+"/", nil); err != nil {
+				t.Fatal(err)
 			}
 		},
 		Ordered: true,

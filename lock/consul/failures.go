@@ -42,6 +42,9 @@ func (f failures) failed(ctx context.Context, doing string, err error) error {
 	}
 	var status api.StatusError
 	if !errors.As(err, &status) {
+		if text := err.Error(); f.scrub(text) != text {
+			err = errors.New(f.scrub(text)) // the client gives the answer to a transaction as text
+		}
 		return fmt.Errorf("cannot %s at %s: %w", doing, f.where, err)
 	}
 	status.Body = f.scrub(status.Body)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func TestFault07ParallelServicesDoNotShareOneLockAndLossIsNoticed(t *testing.T) 
 		t.Fatal(err)
 	}
 	// The locker is not spent by a loss: it gives the next update its turn.
-	held(t, acquire(t, l, shop))
+	held(t, acquire(t, l, cart))
 }
 
 func TestDeletedKeyIsALoss(t *testing.T) {
@@ -103,6 +104,9 @@ func TestDeletedKeyOfAWaiterIsALostPlace(t *testing.T) {
 	lease := acquire(t, l, request("web-01"))
 	waiter := wait(t, l, request("web-02"))
 	for _, p := range contenders(t, client, prefix+"/web/") {
+		if strings.Contains(p.Key, "/.slot-") {
+			continue
+		}
 		var h lock.Holder
 		if err := json.Unmarshal(p.Value, &h); err != nil {
 			t.Fatal(err)
@@ -231,10 +235,8 @@ func TestLateRenewalDoesNotResurrect(t *testing.T) {
 	if took := time.Since(start); took >= ttl {
 		t.Errorf("Lost was closed %s after the last renewal that can have been answered, want less than the TTL of %s", took, ttl)
 	}
-	p.intercept(nil) // Consul still has the session: it ends it no sooner than after the TTL
-	if len(contenders(t, client, prefix+"/web/")) != 1 {
-		t.Error("the slot was free before its holder had lost it")
-	}
+	p.intercept(nil)                // Consul still has the session: it ends it no sooner than after the TTL
+	only(t, client, prefix+"/web/") // so the slot was not free before its holder had lost it
 	checkLost(t, lease)
 }
 

@@ -50,8 +50,11 @@ func (l *lease) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if i := q.position(p.key, p.id); i < 0 || i >= p.holder.Slots {
+	switch i := q.position(p.key, p.id); {
+	case i < 0 || i >= p.holder.Slots:
 		p.loseTo(fmt.Errorf("key %s is not among the first of its group", p.key))
+	case q.slots[p.slot] != p.id:
+		p.loseTo(fmt.Errorf("key %s was taken away", p.slot))
 	}
 	return p.check()
 }

@@ -26,13 +26,14 @@ type place struct {
 	*session
 	key    string
 	group  string
+	slot   string      // the key of the slot that is held, or that may be; empty before the first attempt to take one
 	holder lock.Holder // as written into the key
 }
 
 // join makes the session of a contender. Its key is not there yet.
-func join(ctx context.Context, s *store, req lock.Request, ttl time.Duration) (*place, error) {
+func join(ctx context.Context, s *store, req lock.Request, ttl time.Duration, clock clock) (*place, error) {
 	name := fmt.Sprintf("dropship %s on %s", req.Group, req.Holder.Host)
-	n, err := newSession(ctx, s, name, ttl)
+	n, err := newSession(ctx, s, name, ttl, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +49,17 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 	ctx, cancel := p.untilLost(caller)
 	defer cancel()
 
-	var ahead []lock.Holder // as last told
-	q, err := p.write(ctx, false)
+	var ahead []lock.Holder // as last told; nil before
+	tell := func(now []lock.Holder) {
+		if ahead != nil && slices.Equal(now, ahead) {
+			return
+		}
+		ahead = now
+		if waiting != nil {
+			waiting(slices.Clone(ahead))
+		}
+	}
+	q, err := p.write(ctx)
 	for err == nil {
 		i := q.position(p.key, p.id)
 		if i < 0 {
@@ -61,17 +71,14 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 		}
 		move, before := q.next(i, p.holder.Slots)
 		if move == enter {
-			index, err = p.enter(ctx)
+			index, err = p.enter(ctx, q, tell)
 			if err == nil {
 				return index, nil
 			}
 			break
 		}
-		if now := q.ahead(i); move != look && !slices.Equal(now, ahead) {
-			ahead = now
-			if waiting != nil {
-				waiting(slices.Clone(ahead))
-			}
+		if move != look {
+			tell(q.ahead(i))
 		}
 		var next queue
 		err = p.persist(ctx, func() (err error) {
@@ -114,20 +121,53 @@ func (p *place) change(ctx context.Context, q queue, m move, before contender) (
 	return p.store.line(ctx, 0)
 }
 
-// enter says in the key that the slot is held, which wakes the next in line, and makes sure of it: the
-// same transaction that writes returns the line.
-func (p *place) enter(ctx context.Context) (index uint64, err error) {
-	var q queue
-	err = p.persist(ctx, func() (err error) {
-		q, err = p.write(ctx, true)
-		return err
-	})
+// enter takes one of the free slots and says in the key that it is held, which wakes the next in line, and makes sure
+// of it: the same transaction that writes returns the line. There is a slot for each of the first in line, but one
+// whose holder's session was ended for it stays closed for a while; then it tells that it waits, and tries again.
+func (p *place) enter(ctx context.Context, q queue, tell func([]lock.Holder)) (index uint64, err error) {
+	p.holder.Holding = true
+	value, err := p.value()
 	if err != nil {
-		if errors.Is(err, errRefused) {
-			p.loseTo(err)
-		}
 		return 0, err
 	}
+	for again := false; ; again = true {
+		for _, slot := range q.free(p.store.folder, p.holder.Slots) {
+			var entered queue
+			var free bool
+			p.slot = slot // now: an answer that is lost leaves it taken
+			err = p.persist(ctx, func() (err error) {
+				entered, free, err = p.store.enter(ctx, p.id, p.key, value, slot)
+				return err
+			})
+			switch {
+			case errors.Is(err, errRefused):
+				p.loseTo(err)
+				return 0, err
+			case err != nil:
+				return 0, err
+			case free:
+				return p.entered(entered)
+			}
+			p.slot = ""
+		}
+		if again { // else another one may have been faster, and left a slot that has come free since
+			tell([]lock.Holder{})
+			if !sleep(ctx, min(max(p.ttl/20, firstPause), lastPause)) {
+				return 0, context.Cause(ctx)
+			}
+		}
+		err = p.persist(ctx, func() (err error) {
+			q, err = p.store.line(ctx, 0)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// entered returns the index of the key in the line as of the entry.
+func (p *place) entered(q queue) (index uint64, err error) {
 	i := q.position(p.key, p.id)
 	if i < 0 || i >= p.holder.Slots {
 		p.loseTo(errors.New("the line changed while entering"))
@@ -136,24 +176,43 @@ func (p *place) enter(ctx context.Context) (index uint64, err error) {
 	return q.contenders[i].modified, nil
 }
 
-func (p *place) write(ctx context.Context, holding bool) (queue, error) {
-	p.holder.Holding = holding
+func (p *place) write(ctx context.Context) (queue, error) {
+	value, err := p.value()
+	if err != nil {
+		return queue{}, err
+	}
+	return p.store.write(ctx, p.id, p.key, value)
+}
+
+func (p *place) value() ([]byte, error) {
 	value, err := json.Marshal(p.holder)
 	if err != nil {
-		return queue{}, fmt.Errorf("cannot write %s: %w", p.key, err)
+		return nil, fmt.Errorf("cannot write %s: %w", p.key, err)
 	}
-	return p.store.write(ctx, p.id, p.key, value, holding)
+	return value, nil
 }
 
 func (p *place) lostPlace() error {
 	return fmt.Errorf("cannot keep a place in line for %s at %s: %w", p.group, p.store.where, p.lost())
 }
 
-// leave gives the place, or the slot, back: destroying the session deletes its key. One request may take half of
-// the time, so that one that is never answered is not the only one.
+// leave gives the place, or the slot, back. One request may take half of the time, so that one that is never
+// answered is not the only one.
 func (p *place) leave(ctx context.Context, timeout time.Duration) error {
 	p.rest()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("given up after %s", timeout))
 	defer cancel()
-	return p.persist(ctx, func() error { return p.store.destroySession(ctx, p.id, timeout/2) })
+	free := false
+	if p.slot != "" {
+		err := p.persist(ctx, func() error { return p.store.giveBack(ctx, p.id, p.key, p.slot, timeout/2) })
+		if err != nil && !errors.Is(err, errRefused) {
+			return err
+		}
+		free = err == nil // refused: it is not ours, or an answer was lost, or the token's rights have changed
+	}
+	err := p.persist(ctx, func() error { return p.store.destroySession(ctx, p.id, timeout/2) })
+	if free {
+		return nil // nothing hangs on the session any more, which ends by itself
+	}
+	return err
 }

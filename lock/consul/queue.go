@@ -3,6 +3,7 @@ package consul
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,6 +11,10 @@ import (
 
 	"github.com/dropship/dropship/lock"
 )
+
+// slotPrefix begins the names of the keys that are slots: .slot-0, .slot-1 … The order of contenders says whose turn it
+// is; what the slots' keys add is that Consul keeps one closed for a while after its holder's session was ended.
+const slotPrefix = ".slot-"
 
 // A contender is one key below PREFIX/GROUP/ that a session holds.
 type contender struct {
@@ -28,20 +33,25 @@ type contender struct {
 // first stays there until its own key goes.
 type queue struct {
 	contenders []contender
-	index      uint64 // where a watch of the whole group goes on from
-	whole      bool   // Consul said that nothing was left out for want of rights
+	slots      map[string]string // the session that holds each slot that is taken, by key
+	index      uint64            // where a watch of the whole group goes on from
+	whole      bool              // Consul said that nothing was left out for want of rights
 }
 
 // newQueue orders what a read of the group's folder returned. A key without a session is nobody's (a
 // leftover, a note, the `.lock` of Consul's own semaphore) and is left out: it could never give way. So is one
 // that is deeper: it is of another lock, whose prefix is this folder. A key that a session holds counts,
-// whatever its value says.
+// whatever its value says, unless it is a slot.
 func newQueue(folder string, pairs api.KVPairs, index uint64) queue {
-	q := queue{index: index}
+	q := queue{index: index, slots: map[string]string{}}
 	for _, p := range pairs {
 		q.index = max(q.index, p.ModifyIndex)
 		name, below := strings.CutPrefix(p.Key, folder)
 		if p.Session == "" || !below || name == "" || strings.Contains(name, "/") {
+			continue
+		}
+		if strings.HasPrefix(name, slotPrefix) {
+			q.slots[p.Key] = p.Session
 			continue
 		}
 		c := contender{key: p.Key, session: p.Session, created: p.CreateIndex, modified: p.ModifyIndex}
@@ -80,6 +90,17 @@ func (q queue) disagreement(i, slots int) (lock.Holder, bool) {
 		}
 	}
 	return lock.Holder{}, false
+}
+
+// free returns the keys of the slots below folder that no session holds. One of them may still be closed.
+func (q queue) free(folder string, slots int) []string {
+	var keys []string
+	for i := range slots {
+		if key := fmt.Sprint(folder, slotPrefix, i); q.slots[key] == "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // A move is what a contender does next.

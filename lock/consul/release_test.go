@@ -1,6 +1,7 @@
 package consul_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -9,12 +10,12 @@ import (
 	"github.com/dropship/dropship/test/servers"
 )
 
-// refusing answers requests to end a session with these statuses, the last for ever (0 is Consul's own answer),
-// and returns how many there were.
+// refusing answers requests to give a slot back and to end a session with these statuses, the last for ever (0 is
+// Consul's own answer), and returns how many there were.
 func refusing(p *proxy, codes ...int) (requests *atomic.Int32) {
 	requests = &atomic.Int32{}
 	p.intercept(func(w http.ResponseWriter, _ *http.Request, kind string) bool {
-		if kind != "session/destroy" {
+		if kind != "txn" && kind != "session/destroy" {
 			return false
 		}
 		n := int(requests.Add(1))
@@ -22,7 +23,13 @@ func refusing(p *proxy, codes ...int) (requests *atomic.Int32) {
 		if code == 0 {
 			return false
 		}
+		if kind == "txn" && code == http.StatusForbidden { // as Consul says it
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"Errors": [{"OpIndex": 1, "What": "Permission denied: token lacks permission 'key:write'"}]}`)
+			return true
+		}
 		w.WriteHeader(code)
+		fmt.Fprint(w, http.StatusText(code))
 		return true
 	})
 	return requests
@@ -40,8 +47,8 @@ func TestReleaseIsRepeated(t *testing.T) {
 	if err := lease.Release(t.Context()); err != nil {
 		t.Errorf("got %v, want the slot given back", err)
 	}
-	if got := contenders(t, client, prefix+"/web/"); len(got) != 0 || requests.Load() != 3 {
-		t.Errorf("got %d requests and %v left, want 3 and nothing", requests.Load(), got)
+	if got := contenders(t, client, prefix+"/web/"); len(got) != 0 || requests.Load() != 4 {
+		t.Errorf("got %d requests and %v left, want 4 (with the end of the session) and nothing", requests.Load(), got)
 	}
 }
 
@@ -54,7 +61,7 @@ func TestReleaseEnds(t *testing.T) {
 		repeat bool
 	}{
 		{http.StatusForbidden, "permission denied", false},
-		{http.StatusInternalServerError, "500", true},
+		{http.StatusInternalServerError, "Internal Server Error", true},
 	} {
 		p := newProxy(t, address)
 		lease := acquire(t, newLocker(t, p.address, block(newPrefix(t, newClient(t, address)), "60s")), request("web-01"))
@@ -63,8 +70,8 @@ func TestReleaseEnds(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%d: got %v, want %q in it", test.code, err, test.want)
 		}
-		if n := requests.Load(); (n > 1) != test.repeat {
-			t.Errorf("%d: got %d requests, want more than one: %t", test.code, n, test.repeat)
+		if n := requests.Load(); (n > 2) != test.repeat {
+			t.Errorf("%d: got %d requests, want more than one of each kind: %t", test.code, n, test.repeat)
 		}
 		p.intercept(nil)
 		if err := lease.Release(t.Context()); err != nil {

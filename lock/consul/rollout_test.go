@@ -15,8 +15,9 @@ import (
 )
 
 // maxRequests is what a turn may cost, whatever the number of machines: a session, a place, a look at who
-// is ahead, the one before me, the line, the same again as first, the slot, a watch of it, a check, the end.
-const maxRequests = 10
+// is ahead, the one before me, the line, the same again as first, the slot, a watch of it, a check, the slot given
+// back, the end of the session.
+const maxRequests = 11
 
 // rollOut has n machines take one turn each, all at once.
 func rollOut(ctx context.Context, n int, turn func(ctx context.Context, machine int) error) error {

@@ -17,14 +17,18 @@ const (
 	lastPause  = time.Second
 )
 
+// A clock measures time from some instant on, whatever the machine's date is set to.
+type clock func() time.Duration
+
 // A session is a Consul session that is kept alive in the background, and what is known of it without
 // asking: Consul ends it no sooner than TTL after the last renewal that it saw.
 type session struct {
 	store *store
 	id    string
 	ttl   time.Duration
+	clock clock
 
-	renewed atomic.Int64 // uptime at which the last renewal that succeeded was sent
+	renewed atomic.Int64 // time of the clock at which the last renewal that succeeded was sent
 
 	mu        sync.Mutex
 	unrenewed error // why the last renewal failed; nil if it did not
@@ -41,13 +45,13 @@ type session struct {
 }
 
 // newSession makes a session and begins to renew it. The caller ends it with destroy.
-func newSession(ctx context.Context, s *store, name string, ttl time.Duration) (*session, error) {
-	sent := uptime()
+func newSession(ctx context.Context, s *store, name string, ttl time.Duration, clock clock) (*session, error) {
+	sent := clock()
 	id, err := s.createSession(ctx, name, ttl)
 	if err != nil {
 		return nil, err
 	}
-	n := &session{store: s, id: id, ttl: ttl}
+	n := &session{store: s, id: id, ttl: ttl, clock: clock}
 	n.renewed.Store(int64(sent))
 	// Not the caller's context: that one ends the wait for a slot, while the session lives on with the lease.
 	n.alive, n.lose = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -59,7 +63,7 @@ func newSession(ctx context.Context, s *store, name string, ttl time.Duration) (
 // left returns how long the session can be counted on without another renewal. A tenth of the TTL is set
 // aside: for noticing, and for stopping what runs under the slot.
 func (n *session) left() time.Duration {
-	return time.Duration(n.renewed.Load()) + n.ttl - n.ttl/10 - uptime()
+	return time.Duration(n.renewed.Load()) + n.ttl - n.ttl/10 - n.clock()
 }
 
 // check returns nil, or why the session can no longer be counted on. It asks nobody.
@@ -122,7 +126,7 @@ func (n *session) keep() {
 			n.expire()
 			return
 		}
-		sent, timeout := uptime(), min(n.ttl/6, n.left())
+		sent, timeout := n.clock(), min(n.ttl/6, n.left())
 		err := n.store.renewSession(n.background, n.id, timeout)
 		if n.background.Err() != nil {
 			return
@@ -133,7 +137,7 @@ func (n *session) keep() {
 		switch {
 		case err == nil:
 			n.renewed.Store(int64(sent))
-			pause = n.ttl/3 - (uptime() - sent)
+			pause = n.ttl/3 - (n.clock() - sent)
 		case errors.Is(err, errNoSession):
 			n.loseTo(err)
 			return

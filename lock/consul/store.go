@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -25,6 +26,9 @@ const (
 	watchTimeout = watchTime + watchTime/16 + 5*time.Second
 )
 
+// maxDelay is the longest lock delay that Consul keeps.
+const maxDelay = time.Minute
+
 // errNoSession means that Consul knows the session no more.
 var errNoSession = errors.New("the session has ended in Consul")
 
@@ -36,8 +40,11 @@ type store struct {
 	folder string // PREFIX/GROUP/
 }
 
-func newStore(c Connection, prefix, group string) (*store, error) {
-	client, transport, err := c.dial()
+// A dialer makes the client of one contender.
+type dialer func(Connection) (*api.Client, *http.Transport, error)
+
+func newStore(dial dialer, c Connection, prefix, group string) (*store, error) {
+	client, transport, err := dial(c)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +64,8 @@ func newStore(c Connection, prefix, group string) (*store, error) {
 func (s *store) close() { s.transport.CloseIdleConnections() }
 
 // createSession makes a session that hangs on no health check, since a flapping agent would lose the slot,
-// and whose end deletes its key. No lock delay: keys are never taken over, each has its own session.
+// and whose end deletes its keys. If it is ended for its holder, and not by it, the slot that it held stays closed
+// for the lock delay: for as long as a holder that was not told may count on it.
 func (s *store) createSession(ctx context.Context, name string, ttl time.Duration) (string, error) {
 	ctx, cancel := bounded(ctx, requestTimeout)
 	defer cancel()
@@ -65,7 +73,7 @@ func (s *store) createSession(ctx context.Context, name string, ttl time.Duratio
 		Name:      name,
 		TTL:       ttl.String(),
 		Behavior:  api.SessionBehaviorDelete,
-		LockDelay: time.Millisecond,
+		LockDelay: min(ttl, maxDelay),
 	}, (&api.WriteOptions{}).WithContext(ctx))
 	if err != nil {
 		return "", s.sessionRefused(ttl, s.failed(ctx, "create a session", err))
@@ -87,7 +95,8 @@ func (s *store) renewSession(ctx context.Context, id string, timeout time.Durati
 	return nil
 }
 
-// destroySession ends the session, and with it goes its key, in one request. A session that is gone already is no error.
+// destroySession ends the session, and with it goes what it holds, in one request. A session that is gone already is
+// no error.
 func (s *store) destroySession(ctx context.Context, id string, timeout time.Duration) error {
 	ctx, cancel := bounded(ctx, timeout)
 	defer cancel()
@@ -132,25 +141,64 @@ func (s *store) key(ctx context.Context, key string, index uint64) (session stri
 
 // write puts value into key, held by session, and returns the whole line as of that very write: one
 // transaction, so nothing can come between. (What the token may not see is left out of it silently, so the
-// line is not marked as whole.) With again, the key must be there and held by the session
-// already: a key that somebody deleted is not made anew at the end of the line.
-func (s *store) write(ctx context.Context, session, key string, value []byte, again bool) (queue, error) {
-	ctx, cancel := bounded(ctx, requestTimeout)
-	defer cancel()
-	ops := api.TxnOps{
+// line is not marked as whole.)
+func (s *store) write(ctx context.Context, session, key string, value []byte) (queue, error) {
+	q, errs, err := s.transact(ctx, "write "+key, api.TxnOps{
 		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: key, Value: value, Session: session}},
 		{KV: &api.KVTxnOp{Verb: api.KVGetTree, Key: s.folder}},
+	})
+	if err == nil && errs != nil {
+		err = s.refused(key, errs)
 	}
-	if again {
-		check := &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: key, Session: session}}
-		ops = append(api.TxnOps{check}, ops...)
+	return q, err
+}
+
+// enter writes value into key as write does, and takes slot, both or neither. The key must be there and held by the
+// session already: one that somebody deleted is not made anew at the end of the line. It reports whether the slot was
+// free: neither held by another session nor closed after the loss of one.
+func (s *store) enter(ctx context.Context, session, key string, value []byte, slot string) (q queue, free bool, err error) {
+	q, errs, err := s.transact(ctx, "take "+slot, api.TxnOps{
+		{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: key, Session: session}},
+		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: key, Value: value, Session: session}},
+		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: slot, Session: session}},
+		{KV: &api.KVTxnOp{Verb: api.KVGetTree, Key: s.folder}},
+	})
+	const slotOp = 2
+	for _, e := range errs {
+		if e.OpIndex != slotOp || strings.Contains(e.What, "Permission denied") {
+			return queue{}, false, s.refused(key, errs)
+		}
 	}
+	return q, err == nil && errs == nil, err
+}
+
+// giveBack lets the next one in, by one transaction: the keys go while the session still lives, and so no lock delay
+// begins. It is refused if the session does not hold the slot.
+func (s *store) giveBack(ctx context.Context, session, key, slot string, timeout time.Duration) error {
+	ctx, cancel := bounded(ctx, timeout)
+	defer cancel()
+	_, errs, err := s.transact(ctx, "give back "+slot, api.TxnOps{
+		{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: slot, Session: session}},
+		{KV: &api.KVTxnOp{Verb: api.KVDelete, Key: slot}},
+		{KV: &api.KVTxnOp{Verb: api.KVDelete, Key: key}},
+	})
+	if err == nil && errs != nil {
+		err = s.refused(slot, errs)
+	}
+	return err
+}
+
+// transact runs all of ops or none of them. It returns the line if ops end with a get-tree of the folder, or why the
+// transaction was rolled back.
+func (s *store) transact(ctx context.Context, doing string, ops api.TxnOps) (queue, api.TxnErrors, error) {
+	ctx, cancel := bounded(ctx, requestTimeout)
+	defer cancel()
 	ok, answer, _, err := s.client.Txn().Txn(ops, (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
-		return queue{}, s.failed(ctx, "write "+key, err)
+		return queue{}, nil, s.failed(ctx, doing, err)
 	}
 	if !ok {
-		return queue{}, s.refused(key, answer.Errors)
+		return queue{}, answer.Errors, nil
 	}
 	// The operations on the key answer with it too, without its value; get-tree comes last and has all of it.
 	last := map[string]*api.KVPair{}
@@ -160,7 +208,7 @@ func (s *store) write(ctx context.Context, session, key string, value []byte, ag
 		}
 	}
 	pairs := slices.Collect(maps.Values(last))
-	return newQueue(s.folder, pairs, 0), nil
+	return newQueue(s.folder, pairs, 0), nil, nil
 }
 
 func options(ctx context.Context, index uint64) *api.QueryOptions {

@@ -47,26 +47,31 @@ func (u *up) startConsul(ctx context.Context, cfg consulConfig) (Consul, error) 
 // ready makes and destroys a session: that needs a leader, a write through it, and the node in the catalog with its
 // health check passing, which an agent that answers does not have at once.
 func (c consulConfig) ready(ctx context.Context) error {
+	return sessionProbe(ctx, "http://"+c.address(), c.header())
+}
+
+// sessionProbe makes and destroys a session at the agent whose address is base.
+func sessionProbe(ctx context.Context, base string, header http.Header) error {
 	var session struct{ ID string }
-	if err := c.probe(ctx, http.MethodPut, "/v1/session/create", &session); err != nil {
+	if err := probeJSON(ctx, http.MethodPut, base+"/v1/session/create", header, &session); err != nil {
 		return err
 	}
 	var destroyed bool
-	return c.probe(ctx, http.MethodPut, "/v1/session/destroy/"+url.PathEscape(session.ID), &destroyed)
+	return probeJSON(ctx, http.MethodPut, base+"/v1/session/destroy/"+url.PathEscape(session.ID), header, &destroyed)
 }
 
 func (c consulConfig) version(ctx context.Context) (string, error) {
 	var self struct{ Config struct{ Version string } }
-	if err := c.probe(ctx, http.MethodGet, "/v1/agent/self", &self); err != nil {
+	if err := probeJSON(ctx, http.MethodGet, "http://"+c.address()+"/v1/agent/self", c.header(), &self); err != nil {
 		return "", fmt.Errorf("cannot ask Consul for its version: %w", err)
 	}
 	return self.Config.Version, nil
 }
 
-func (c consulConfig) probe(ctx context.Context, method, path string, v any) error {
+func (c consulConfig) header() http.Header {
 	header := http.Header{}
 	if c.Token != "" {
 		header.Set("X-Consul-Token", c.Token)
 	}
-	return probeJSON(ctx, method, "http://"+c.address()+path, header, v)
+	return header
 }

@@ -73,6 +73,24 @@ func (c *PrivateConsul) Start() {
 	if err != nil {
 		c.t.Fatalf("cannot start consul: %v", err)
 	}
+	exited, err := startWithTest(cmd)
+	if err != nil {
+		c.t.Fatalf("cannot start consul: %v", err)
+	}
+	c.cmd, c.exited = cmd, exited
+
+	ctx, cancel := context.WithTimeoutCause(c.t.Context(),
+		consulStartLimit, fmt.Errorf("not ready after %s", consulStartLimit))
+	defer cancel()
+	p := &process{Name: "consul", Log: c.log, exited: exited}
+	if err := p.await(ctx, c.cfg.ready); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// startWithTest starts a command that ends at the latest with this process, even if that is killed. The channel is
+// closed when it has ended.
+func startWithTest(cmd *exec.Cmd) (exited chan struct{}, err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started, exited := make(chan error), make(chan struct{})
 	go func() {
@@ -87,18 +105,7 @@ func (c *PrivateConsul) Start() {
 			_ = cmd.Wait() // how it ended is in its log
 		}
 	}()
-	if err := <-started; err != nil {
-		c.t.Fatalf("cannot start consul: %v", err)
-	}
-	c.cmd, c.exited = cmd, exited
-
-	ctx, cancel := context.WithTimeoutCause(c.t.Context(),
-		consulStartLimit, fmt.Errorf("not ready after %s", consulStartLimit))
-	defer cancel()
-	p := &process{Name: "consul", Log: c.log, exited: exited}
-	if err := p.await(ctx, c.cfg.ready); err != nil {
-		c.t.Fatal(err)
-	}
+	return exited, <-started
 }
 
 // Stop ends the server in an orderly way (SIGTERM) and returns when it has ended.

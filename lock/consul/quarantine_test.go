@@ -1,0 +1,126 @@
+package consul_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/dropship/dropship/dropship/secret"
+	"github.com/dropship/dropship/lock"
+	"github.com/dropship/dropship/lock/consul"
+	"github.com/dropship/dropship/lock/locktest"
+	"github.com/dropship/dropship/test/servers"
+)
+
+func newBoard(t *testing.T, address, block string) lock.Board {
+	t.Helper()
+	b, ok := newLocker(t, address, block).(lock.Board)
+	if !ok {
+		t.Fatal("the locker is no board")
+	}
+	return b
+}
+
+func TestBoardConformance(t *testing.T) {
+	t.Parallel()
+	address := servers.Get(t).Consul.Address
+	client := newClient(t, address)
+	prefix := newPrefix(t, client)
+	block := block(prefix, "30s")
+	folder := func(group, service string) string { return prefix + "/.quarantine/" + group + "/" + service + "/" }
+	locktest.RunBoard(t, locktest.BoardSuite{
+		New:         func(t *testing.T) lock.Board { return newBoard(t, address, block) },
+		Unreachable: func(t *testing.T) lock.Board { return newBoard(t, closedPort(t), block) },
+		Wipe: func(t *testing.T, group, service string) {
+			if _, err := client.KV().DeleteTree(folder(group, service), nil); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Spoil: func(t *testing.T, group, service, hash string) {
+			if _, err := client.KV().Put(&api.KVPair{Key: folder(group, service) + hash, Value: []byte("{")}, nil); err != nil {
+				t.Fatal(err)
+			}
+		},
+	})
+}
+
+// What the manual says that a token needs is enough, and without it the error says what is.
+func TestBoardACL(t *testing.T) {
+	t.Parallel()
+	server := servers.Get(t).ConsulACL
+	prefix := "test/acl-" + strings.ToLower(random())
+	const session = "session_prefix \"\" { policy = \"write\" }\n"
+	for _, test := range []struct {
+		name, rules string
+		ok          bool
+	}{
+		{"what the manual says", fmt.Sprintf("key_prefix %q { policy = \"write\" }\n", prefix+"/") + session, true},
+		{"only the slots", fmt.Sprintf("key_prefix %q { policy = \"write\" }\n", prefix+"/web/") + session, false},
+		{"read only", fmt.Sprintf("key_prefix %q { policy = \"read\" }\n", prefix+"/") + session, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			token := newToken(t, server, test.rules)
+			l, diags := consul.New(consul.Connection{Address: server.Address, Token: token}, parse(t, "prefix = \""+prefix+"\""), nil)
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			b := l.(lock.Board)
+			hash := "0cc175b9c0f1b6a831c399e269772661"
+			service := "shop-" + strings.ToLower(random())
+			_, err := b.Quarantine(t.Context(), "web", lock.Quarantine{Service: service, Hash: hash, UpdateID: "u1"})
+			if test.ok {
+				if err != nil {
+					t.Error(err)
+				}
+				if all, err := b.Quarantined(t.Context(), "web", service, true); err != nil || len(all) != 1 {
+					t.Errorf("got %v, %v, want the entry", all, err)
+				}
+				if _, err := b.Lift(t.Context(), "web", service, "joe@web-01"); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), "key write on "+prefix+"/") {
+				t.Errorf("got %v, want the rights that the token needs", err)
+			}
+			if strings.Contains(err.Error(), token.Reveal()) {
+				t.Errorf("it shows the token: %v", err)
+			}
+		})
+	}
+	operator, diags := consul.New(consul.Connection{Address: server.Address, Token: secret.String(server.Token)}, parse(t, "prefix = \""+prefix+"\""), nil)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	t.Cleanup(func() {
+		client, err := api.NewClient(&api.Config{Address: server.Address, Token: server.Token})
+		if err == nil {
+			_, err = client.KV().DeleteTree(prefix+"/", nil)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	// What is on the board stands in nobody's way: it is no group.
+	held(t, acquire(t, operator, request("web-01")))
+}
+
+// Looking at the board at each check of a quarantined artifact is one request.
+func TestLookingAtTheBoardIsOneRequest(t *testing.T) {
+	t.Parallel()
+	address := servers.Get(t).Consul.Address
+	p := newProxy(t, address)
+	b := newBoard(t, p.address, block(newPrefix(t, newClient(t, address)), "30s"))
+	for _, stale := range []bool{true, false} {
+		before, _ := p.requests()
+		if _, err := b.Quarantined(t.Context(), "web", "shop", stale); err != nil {
+			t.Fatal(err)
+		}
+		if after, _ := p.requests(); after-before != 1 {
+			t.Errorf("stale %v: got %d requests, want 1", stale, after-before)
+		}
+	}
+}

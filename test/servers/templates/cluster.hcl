@@ -1,0 +1,27 @@
+server               = {{.Server}}
+node_name            = "{{.Name}}"
+bind_addr            = "{{.Inner}}"
+client_addr          = "{{.Outer}}"
+data_dir             = "{{.Data}}"
+log_level            = "info"
+disable_update_check = true
+session_ttl_min      = "1s" # instead of 10s, so that a test can wait for a session to expire
+
+retry_join     = [{{range .Servers}}"{{.}}", {{end}}]
+retry_interval = "1s"
+
+ui_config { enabled = false }
+telemetry { disable_hostname = true }
+performance { raft_multiplier = 1 }
+
+# Everything else is as by default, leave_on_terminate too: false on servers, true on clients.
+ports {
+  serf_wan = -1
+  dns      = -1
+  grpc     = -1
+  grpc_tls = -1
+}
+{{- if .Server}}
+
+bootstrap_expect = {{len .Servers}}
+{{- end}}
