@@ -2,6 +2,8 @@ package dropship
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -37,6 +39,9 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 		return install.Release{}, context.Cause(ctx)
 	}
 
+	if err := u.room(info); err != nil {
+		return install.Release{}, fmt.Errorf("cannot stage %s: %w", source, err)
+	}
 	sums, err := u.Source.Checksums(ctx, info)
 	if err != nil {
 		return install.Release{}, err
@@ -69,6 +74,20 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 	return rel, err
 }
 
+// room returns an error if what the repository holds has no room beside the destination, from the size that it
+// advertises: nothing is asked of it for that, and nothing downloaded in vain. Only releases beyond keepReleases are
+// removed to make room, so that to lower it frees space at the next check.
+func (u *update) room(info artifact.Info) error {
+	err := u.Site.Room(info.Size)
+	if _, full := errors.AsType[*install.SpaceError](err); !full {
+		return err
+	}
+	if perr := u.Site.Prune(); perr != nil {
+		return errors.Join(err, perr)
+	}
+	return u.Site.Room(info.Size)
+}
+
 // staged returns the release that an earlier attempt made of what the repository holds, if it did.
 func (u *update) staged(info artifact.Info) (install.Release, bool, error) {
 	s := u.st.Staged
@@ -81,6 +100,7 @@ func (u *update) staged(info artifact.Info) (install.Release, bool, error) {
 
 // fill unpacks body into the stage and seals it if its bytes are the ones advertised.
 func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader, v *artifact.Verifier, info artifact.Info) (install.Release, error) {
+	stage.Size = info.Size
 	stats, err := stage.Unpack(ctx, body)
 	if err != nil {
 		return install.Release{}, err

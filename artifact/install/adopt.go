@@ -11,7 +11,7 @@ import (
 // that still runs there, and a rollback to it, see the same data. With an exchange the path never disappears.
 func (d *directory) adopt(path string) error {
 	live, name := filepath.Join(d.name, path), d.path(persistName, path)
-	if d.site.Method() == methodExchange {
+	if d.method == methodExchange {
 		if !d.isLink(name, d.target(path)) {
 			if err := d.root.Symlink(d.target(path), name); err != nil {
 				return err

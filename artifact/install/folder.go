@@ -30,6 +30,7 @@ type directory struct {
 	folder  string // .NAME.dropship
 	site    *Site
 	persist []string
+	method  string // how to switch, once probed
 }
 
 // open opens the parent and checks the folder. It is fs.ErrNotExist if either is not there.
@@ -199,14 +200,31 @@ func (d *directory) records() (map[string]record, error) {
 		if !e.IsDir() || checkID(e.Name()) != nil {
 			continue
 		}
+		b, err := d.readRecord(e.Name())
+		if err != nil {
+			return nil, err
+		}
 		var r record
-		b, err := d.root.ReadFile(d.path(e.Name(), releaseName))
-		if err != nil || json.Unmarshal(b, &r) != nil || r.ID != e.Name() {
+		if b == nil || json.Unmarshal(b, &r) != nil || r.ID != e.Name() {
 			continue // Releases says what becomes of it
 		}
 		all[r.ID] = r
 	}
 	return all, nil
+}
+
+// readRecord returns what release.json of a folder says, or nil if it is none that could be read. That the disk fails,
+// or the process has too many files open, is an error: what we did install must not be taken for somebody else's.
+func (d *directory) readRecord(id string) ([]byte, error) {
+	name := d.path(id, releaseName)
+	b, err := d.root.ReadFile(name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return b, nil
+	}
+	if info, lerr := d.root.Lstat(name); lerr == nil && !info.Mode().IsRegular() {
+		return nil, nil
+	}
+	return nil, err
 }
 
 // whole returns the releases that have their files, newest first, and the ID of the current one.
@@ -265,22 +283,18 @@ func (d *directory) writeJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	f, err := d.root.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	next := name + ".tmp"
+	f, err := d.root.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if _, err := f.Write(append(b, '\n')); err != nil {
-		return err
+	_, err = f.Write(append(b, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = d.root.Rename(next, name)
 	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := d.root.Rename(name+".tmp", name); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, d.root.Remove(next)) // nothing of ours stays on a disk that is full
 	}
 	return d.sync(filepath.Dir(name))
 }

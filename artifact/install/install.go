@@ -86,16 +86,16 @@ func (s *Site) Current() (Release, bool, error) {
 		return Release{}, false, nil
 	}
 	if err != nil {
-		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
+		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, s.explain(err))
 	}
 	defer d.close()
 	all, err := d.records()
 	if err != nil {
-		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
+		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, s.explain(err))
 	}
 	there, present, err := d.identify(d.name)
 	if err != nil {
-		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, err)
+		return Release{}, false, fmt.Errorf("cannot tell what is at %s: %w", s.o.Destination, s.explain(err))
 	}
 	if !present {
 		return Release{}, false, nil
@@ -113,12 +113,12 @@ func (s *Site) Releases() ([]Release, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, err)
+		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, s.explain(err))
 	}
 	defer d.close()
 	whole, _, err := d.whole()
 	if err != nil {
-		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, err)
+		return nil, fmt.Errorf("cannot list the releases of %s: %w", s.o.Destination, s.explain(err))
 	}
 	releases := make([]Release, 0, len(whole))
 	for _, r := range whole {

@@ -20,7 +20,7 @@ var ErrBusy = errors.New("another process is installing to this destination")
 func (s *Site) Lock() (unlock func(), err error) {
 	unlock, err = s.lock()
 	if err != nil {
-		return nil, fmt.Errorf("cannot lock %s: %w", s.o.Destination, err)
+		return nil, fmt.Errorf("cannot lock %s: %w", s.o.Destination, s.explain(err))
 	}
 	return unlock, nil
 }

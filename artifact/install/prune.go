@@ -20,7 +20,7 @@ func (s *Site) Prune() error {
 		err = d.prune(max(s.o.Keep, 0))
 	}
 	if err != nil {
-		return fmt.Errorf("cannot prune the releases of %s: %w", s.o.Destination, err)
+		return fmt.Errorf("cannot prune the releases of %s: %w", s.o.Destination, s.explain(err))
 	}
 	return nil
 }

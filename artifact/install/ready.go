@@ -14,7 +14,7 @@ import (
 // right can still fail later, for example on a full disk. Stage and Switch ask it first.
 func (s *Site) Ready() error {
 	if err := s.ready(); err != nil {
-		return fmt.Errorf("cannot install to %s: %w", s.o.Destination, err)
+		return fmt.Errorf("cannot install to %s: %w", s.o.Destination, s.explain(err))
 	}
 	return nil
 }

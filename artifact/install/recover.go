@@ -27,7 +27,7 @@ func (s *Site) Recover() error {
 		err = errors.Join(d.settle(), d.sweep())
 	}
 	if err != nil {
-		return fmt.Errorf("cannot recover %s: %w", s.o.Destination, err)
+		return fmt.Errorf("cannot recover %s: %w", s.o.Destination, s.explain(err))
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func (s *Site) Remove(id string) error {
 		err = d.remove(id)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot remove release %s of %s: %w", id, s.o.Destination, err)
+		return fmt.Errorf("cannot remove release %s of %s: %w", id, s.o.Destination, s.explain(err))
 	}
 	return nil
 }

@@ -213,3 +213,10 @@ func wantNoLeftovers(t testing.TB, s *install.Site) {
 		t.Errorf("left over: %q", got)
 	}
 }
+
+func removeAll(t testing.TB, name string) {
+	t.Helper()
+	if err := os.RemoveAll(name); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -2,11 +2,13 @@ package install
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/dropship/dropship/artifact/archive"
@@ -14,6 +16,10 @@ import (
 
 // A Stage is a release that is being made, not visible yet. It is used by one goroutine.
 type Stage struct {
+	// Size is that of the artifact in bytes, as advertised, if its caller knows it: then the error of a full disk tells
+	// how much is missing at least.
+	Size int64
+
 	site   *Site
 	id     string
 	sealed bool
@@ -21,6 +27,9 @@ type Stage struct {
 
 	dir    *directory
 	folder *os.Root // of the stage
+	// disk is the stage's folder, opened before anything was written to it: a write that fails only when the kernel
+	// writes it back is told by a sync of a file that was open then, and once to each.
+	disk *os.File
 }
 
 // Stage makes room for a new release, and the destination's parent directories (mode 0755) and the folder
@@ -29,7 +38,7 @@ type Stage struct {
 func (s *Site) Stage(id string) (*Stage, error) {
 	st, err := s.stage(id)
 	if err != nil {
-		return nil, fmt.Errorf("cannot stage a release beside %s: %w", s.o.Destination, err)
+		return nil, fmt.Errorf("cannot stage a release beside %s: %w", s.o.Destination, s.explain(err))
 	}
 	return st, nil
 }
@@ -50,7 +59,13 @@ func (s *Site) stage(id string) (*Stage, error) {
 		d.close()
 		return nil, err
 	}
-	return &Stage{site: s, id: id, dir: d, folder: folder}, nil
+	disk, err := folder.Open(".")
+	if err != nil {
+		folder.Close()
+		d.close()
+		return nil, err
+	}
+	return &Stage{site: s, id: id, dir: d, folder: folder, disk: disk}, nil
 }
 
 func (d *directory) newStage(id string) (*os.Root, error) {
@@ -77,22 +92,45 @@ func (d *directory) newStage(id string) (*os.Root, error) {
 // Unpack fills the stage from r, which it reads to its end. It is called once; after an error the stage is
 // good for Discard only. Errors are those of archive.Unpack, of r, and of ctx.
 func (st *Stage) Unpack(ctx context.Context, r io.Reader) (archive.Stats, error) {
-	stats, err := archive.Unpack(ctx, st.folder, "tree", r, st.site.o.Archive)
+	in := &reader{r: r}
+	stats, err := archive.Unpack(ctx, st.folder, "tree", in, st.site.o.Archive)
+	if in.err != nil {
+		return stats, fmt.Errorf("cannot unpack beside %s: %w", st.site.o.Destination, err) // no matter of our disk
+	}
 	if err != nil {
+		err = st.site.explain(err)
+		if more := st.Size - stats.Packed; more > 0 && errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("%w (at least %s are missing)", err, human(more))
+		}
 		return stats, fmt.Errorf("cannot unpack beside %s: %w", st.site.o.Destination, err)
 	}
 	return stats, nil
 }
 
+// A reader remembers that reading failed.
+type reader struct {
+	r   io.Reader
+	err error // other than io.EOF
+}
+
+func (in *reader) Read(p []byte) (int, error) {
+	n, err := in.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		in.err = err
+	}
+	return n, err
+}
+
 // Seal makes the stage a release: everything of it is on disk when Seal returns, so that no crash after a
-// switch can show it incomplete. It returns r with the ID of the stage and, where r has none, Staged = now.
+// switch can show it incomplete. What could not be written is an error (before Linux 5.8 that is sure only of what
+// failed during Seal), after which the stage is good for Discard only. It returns r with the ID of the stage and, where r has none, Staged = now.
 func (st *Stage) Seal(r Release) (Release, error) {
 	r.ID = st.id
 	if r.Staged.IsZero() {
 		r.Staged = time.Now().UTC()
 	}
 	if err := st.seal(r); err != nil {
-		return Release{}, fmt.Errorf("cannot seal release %s of %s: %w", st.id, st.site.o.Destination, err)
+		return Release{}, fmt.Errorf("cannot seal release %s of %s: %w", st.id, st.site.o.Destination, st.site.explain(err))
 	}
 	st.close() // whoever has sealed a release need not discard it
 	return r, nil
@@ -125,7 +163,7 @@ func (st *Stage) seal(r Release) error {
 	if err := d.writeJSON(d.path(stage, releaseName), record{r, id}); err != nil {
 		return err
 	}
-	if err := syncTree(d.root, d.path(stage)); err != nil {
+	if err := syncTree(st.disk, st.folder); err != nil {
 		return err
 	}
 	crashPoint("before seal")
@@ -138,16 +176,19 @@ func (st *Stage) seal(r Release) error {
 }
 
 // Discard removes the stage, sealed or not, unless a Switch of this Site has made it current: then it removes
-// nothing, also when another release is current again. So it is right to defer it, and to call it again.
+// nothing, also when another release is current again. So it is right to defer it, and to call it again. What it could
+// not remove, Recover or a later stage of that id does.
 func (st *Stage) Discard() error {
 	if st.gone {
 		return nil
 	}
-	if err := st.discard(); err != nil {
-		return fmt.Errorf("cannot discard release %s of %s: %w", st.id, st.site.o.Destination, err)
-	}
+	err := st.discard()
+	// In any case: what is open would keep a disk that failed from being unmounted.
 	st.gone = true
 	st.close()
+	if err != nil {
+		return fmt.Errorf("cannot discard release %s of %s: %w", st.id, st.site.o.Destination, st.site.explain(err))
+	}
 	return nil
 }
 
@@ -165,6 +206,7 @@ func (st *Stage) discard() error {
 }
 
 func (st *Stage) close() {
+	st.disk.Close()
 	st.folder.Close()
 	st.dir.close()
 }

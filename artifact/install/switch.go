@@ -22,7 +22,7 @@ import (
 // where the error says otherwise. It is ErrNoRelease if `to` is not on disk.
 func (s *Site) Switch(to, from string) error {
 	if err := s.switchTo(to, from); err != nil {
-		return fmt.Errorf("cannot switch %s to release %s: %w", s.o.Destination, to, err)
+		return fmt.Errorf("cannot switch %s to release %s: %w", s.o.Destination, to, s.explain(err))
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (d *directory) replace(old, next record) error {
 	if err := d.link(next.ID); err != nil {
 		return err
 	}
-	if d.site.Method() == methodExchange {
+	if d.method == methodExchange {
 		return d.replaceByExchange(old, next)
 	}
 	return d.replaceByRenames(old, next, oldInfo.IsDir())

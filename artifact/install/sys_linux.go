@@ -99,16 +99,12 @@ func writable(dir string) error {
 	return nil
 }
 
-// syncTree makes everything below dir durable, with one call for the whole file system: a release may have
-// 100,000 files, and as many fsyncs take minutes on a rotating disk.
-func syncTree(root *os.Root, dir string) error {
-	f, err := root.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := unix.Syncfs(int(f.Fd())); err != nil {
-		return &fs.PathError{Op: "syncfs", Path: dir, Err: err}
+// syncTree makes everything in the tree durable, with one call for the whole file system: a release may have
+// 100,000 files, and as many fsyncs take minutes on a rotating disk. It fails if any write to the file system has
+// failed since top, the tree's directory, was opened.
+func syncTree(top *os.File, _ *os.Root) error {
+	if err := unix.Syncfs(int(top.Fd())); err != nil {
+		return &fs.PathError{Op: "syncfs", Path: top.Name(), Err: err}
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // exchange is what only Linux has.
@@ -20,9 +19,9 @@ func renameNew(root *os.Root, a, b string) error { return renameChecked(root, a,
 // mountPoint reports whether something is mounted at path.
 func mountPoint(path string) (bool, error) { return otherDevice(path) }
 
-// syncTree makes everything below dir durable.
-func syncTree(root *os.Root, dir string) error {
-	return fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(path string, e fs.DirEntry, err error) error {
+// syncTree makes everything in root durable.
+func syncTree(_ *os.File, root *os.Root) error {
+	return fs.WalkDir(root.FS(), ".", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || (!e.IsDir() && !e.Type().IsRegular()) {
 			return err
 		}

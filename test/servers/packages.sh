@@ -9,6 +9,7 @@ packages=(
   gcc libc6-dev                                              # go test -race
   tar libarchive-tools cpio pax zip                          # archives to unpack, made by the real tools
   bzip2 pigz xz-utils zstd
+  e2fsprogs xfsprogs btrfs-progs bindfs mount                # disks of their own, for the errors that only real ones have
   iproute2                                                   # ss, to see who listens
   memcached swift-account swift-container swift-object swift-proxy
   graphite-carbon graphite-web gunicorn
