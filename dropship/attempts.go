@@ -12,7 +12,7 @@ const attemptsCap = 15 * time.Minute
 // attempts remembers, as long as the process lives, which revision of a service failed in a way that costs
 // something at each try: a download, or hooks that stop and start the application. It is tried again less
 // and less often, while checks go on as ever, so that another revision is noticed at once. A service that is
-// configured anew begins anew. The zero value is ready. Safe for concurrent use.
+// configured anew begins anew, and so does one that a person wants to be retried. The zero value is ready. Safe for concurrent use.
 type attempts struct {
 	mu sync.Mutex
 	m  map[string]attempt
@@ -20,17 +20,23 @@ type attempts struct {
 
 type attempt struct {
 	fingerprint, revision string
+	retried               time.Time // State.Retried at that time
 	failures              int
 	next                  time.Time // not again before
 	err                   *StepError
 }
 
+// of reports whether the attempt counts for this one.
+func (a attempt) of(s *Service, revision string, retried time.Time) bool {
+	return a.fingerprint == s.Fingerprint && a.revision == revision && a.retried.Equal(retried)
+}
+
 // early returns why a revision is not tried now, or nil.
-func (a *attempts) early(s *Service, revision string) error {
+func (a *attempts) early(s *Service, revision string, retried time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	last, ok := a.m[s.Name]
-	if !ok || last.fingerprint != s.Fingerprint || last.revision != revision {
+	if !ok || !last.of(s, revision, retried) {
 		return nil
 	}
 	wait := time.Until(last.next)
@@ -41,12 +47,12 @@ func (a *attempts) early(s *Service, revision string) error {
 }
 
 // failed notes a failure.
-func (a *attempts) failed(s *Service, revision string, err *StepError) {
+func (a *attempts) failed(s *Service, revision string, retried time.Time, err *StepError) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	last := a.m[s.Name]
-	if last.fingerprint != s.Fingerprint || last.revision != revision {
-		last = attempt{fingerprint: s.Fingerprint, revision: revision}
+	if !last.of(s, revision, retried) {
+		last = attempt{fingerprint: s.Fingerprint, revision: revision, retried: retried}
 	}
 	last.failures++
 	last.err = err

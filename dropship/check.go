@@ -16,11 +16,18 @@ func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, R
 		if err != nil {
 			return info, install.Release{}, Result{}, &StepError{StepCheck, err}
 		}
-		if r, err := u.nothingToDo(info, info.MD5); err != nil || r.Outcome != "" {
-			return info, install.Release{}, r, err
+		r, err := u.nothingToDo(info, info.MD5)
+		if err == nil && r.Outcome == "" {
+			err = u.m.attempts.early(u.Service, info.Revision, u.st.Retried)
 		}
-		if err := u.m.attempts.early(u.Service, info.Revision); err != nil {
-			return info, install.Release{}, Result{}, err
+		if err == nil {
+			r, err = u.consult(ctx, info, info.MD5, r)
+		}
+		if err == nil {
+			err = u.discardQuarantined(r)
+		}
+		if err != nil || r.Outcome != "" {
+			return info, install.Release{}, r, err
 		}
 		if err := u.own(); err != nil {
 			return info, install.Release{}, Result{}, &StepError{StepStage, err}
@@ -36,12 +43,12 @@ func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, R
 		if err != nil {
 			err := &StepError{StepStage, err}
 			if u.fetched && ctx.Err() == nil {
-				u.m.attempts.failed(u.Service, info.Revision, err)
+				u.m.attempts.failed(u.Service, info.Revision, u.st.Retried, err)
 			}
 			return info, rel, Result{}, err
 		}
 		// Only now is the hash known for sure where the repository has no md5.
-		r, err := u.nothingToDo(info, rel.Hash)
+		r, err = u.nothingToDo(info, rel.Hash)
 		if err == nil && r.Outcome != "" {
 			if derr := u.discardStaged(); derr != nil {
 				err = &StepError{StepStage, derr}
@@ -60,7 +67,7 @@ func (u *update) decide(info artifact.Info, hash string) Result {
 	q, bad := u.st.quarantined(source, hash, info.Revision)
 	switch {
 	case bad && (in == nil || in.Hash != q.Hash || u.st.Failed != nil):
-		r.Outcome, r.Quarantined, r.Detail = Quarantine, q.Hash, q.Error
+		r.Outcome, r.Quarantined, r.Host, r.Detail = Quarantine, q.Hash, q.Host, q.String()
 	case u.present && in != nil && u.st.Failed == nil && in.holds(source, info):
 		r.Outcome = UpToDate
 	}

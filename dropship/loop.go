@@ -117,14 +117,30 @@ func (l *loop) report(ctx context.Context, r Result, err error) {
 	case Recovered:
 		log.InfoContext(ctx, "recovered from an interrupted update")
 	case Quarantine:
-		if l.m.once("quarantine " + l.service.Name + " " + r.Quarantined) {
-			log.WarnContext(ctx, "the repository holds a hash that failed here: waiting for another one",
-				"quarantined", r.Quarantined, "installed", r.Hash, "reason", r.Detail, "to_try_again", l.m.Store.release(l.service.Name))
-			return
-		}
-		log.DebugContext(ctx, "the repository holds a hash that failed here", "quarantined", r.Quarantined)
+		l.reportQuarantine(ctx, log, r)
 	case UpToDate:
 		log.DebugContext(ctx, "up to date", "hash", r.Hash)
+	}
+}
+
+// reportQuarantine says once why the repository's hash is left alone, and what a person can do about it.
+func (l *loop) reportQuarantine(ctx context.Context, log *slog.Logger, r Result) {
+	here := r.Host == "" || r.Host == l.m.Hostname
+	log = log.With("quarantined", r.Quarantined)
+	if !l.m.once("quarantine " + l.service.Name + " " + r.Detail) {
+		if here {
+			log.DebugContext(ctx, "the repository holds a hash that failed here")
+		} else {
+			log.DebugContext(ctx, "the repository holds a hash that failed on another machine", "host", r.Host)
+		}
+		return
+	}
+	log = log.With("installed", r.Hash, "reason", r.Detail,
+		"to_try_again", "publish another artifact, or run dropship retry "+l.service.Name)
+	if here {
+		log.WarnContext(ctx, "the repository holds a hash that failed here: waiting for another one")
+	} else {
+		log.WarnContext(ctx, "the repository holds a hash that failed on another machine: waiting for another one", "host", r.Host)
 	}
 }
 

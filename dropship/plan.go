@@ -2,6 +2,7 @@ package dropship
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/dropship/dropship/artifact"
@@ -36,7 +37,14 @@ func (s *Service) Plan(ctx context.Context, m *Machine) (Plan, error) {
 		return p, &StepError{StepCheck, err}
 	}
 	r := u.decide(p.Remote, p.Remote.MD5)
-	if p.Outcome, p.Reason = r.Outcome, r.Detail; p.Outcome != "" {
+	if s.board() != nil && r.Outcome != UpToDate {
+		if _, _, err := u.ask(ctx, r); err != nil {
+			p.Reason = fmt.Sprintf("it is not known whether it is quarantined for group %s: %v", s.Turn.Group, err)
+		}
+		r = u.decide(p.Remote, p.Remote.MD5)
+	}
+	if p.Outcome = r.Outcome; p.Outcome != "" {
+		p.Reason = r.Detail
 		return p, nil
 	}
 	p.Outcome = Updated

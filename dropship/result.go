@@ -13,7 +13,7 @@ const (
 	UpToDate Outcome = "up to date"
 	// Updated : a new release is installed and all its hooks have run.
 	Updated Outcome = "updated"
-	// Quarantine : the repository holds a hash that was rolled back; it is left alone.
+	// Quarantine : the repository holds a hash that failed, here or on another machine of the group; it is left alone.
 	Quarantine Outcome = "quarantined"
 	// Recovered : an update that was interrupted has been completed or undone; nothing else was looked at.
 	Recovered Outcome = "recovered"
@@ -32,7 +32,8 @@ type Result struct {
 	Hash         string // at the destination now, md5 in hex; empty if unknown or nothing
 	PreviousHash string // at the destination before
 	Quarantined  string // for Quarantine: the hash that is left alone
-	Detail       string // for Quarantine: the error that put it there
+	Host         string // for Quarantine: the machine where it failed
+	Detail       string // for Quarantine: where, when and why it failed
 	Took         time.Duration
 }
 

@@ -43,7 +43,7 @@ func (u *update) giveUp(ctx context.Context, j *Journal, step Step, cause error)
 	cause = errors.Join(cause, u.m.Store.Save(u.st))
 	err := &StepError{step, cause}
 	if !isOf(cause, lock.ErrLost, errUnconfirmed, errInterrupted) { // which are no fault of what was to be installed
-		u.m.attempts.failed(u.Service, j.To.Revision, err)
+		u.m.attempts.failed(u.Service, j.To.Revision, u.st.Retried, err)
 	}
 	return Result{Outcome: GivenUp, UpdateID: j.UpdateID, Hash: j.From.Hash, PreviousHash: j.From.Hash, Took: time.Since(u.started)}, err
 }
@@ -53,7 +53,8 @@ func isOf(err error, targets ...error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// rollBack puts the previous release back, through both chains, and quarantines the hash that failed.
+// rollBack puts the previous release back, through both chains, and quarantines the hash that failed: here first, and
+// for the group meanwhile, since others may have their turn next.
 func (u *update) rollBack(ctx context.Context, failed *Journal, cause error) (Result, error) {
 	if failed.From.ID == "" {
 		return u.nothingBefore(ctx, failed, cause)
@@ -64,11 +65,14 @@ func (u *update) rollBack(ctx context.Context, failed *Journal, cause error) (Re
 		Chain: names(u.After), Error: cause.Error(), Started: failed.Started,
 	}
 	u.st.Journal, u.st.Staged = j, nil
-	u.quarantine(j, failed)
+	q := u.quarantine(failed, cause)
 	if err := u.m.Store.Save(u.st); err != nil {
 		u.log.ErrorContext(ctx, "cannot record the rollback", "error", err)
 	}
-	return u.putBack(ctx, j)
+	told := u.tell(ctx, q)
+	r, err := u.putBack(ctx, j)
+	told()
+	return r, err
 }
 
 // putBack does the rollback that the journal holds. A before hook that fails does not keep the good release out.
@@ -96,8 +100,10 @@ func (u *update) putBack(ctx context.Context, j *Journal) (Result, error) {
 // nothingBefore ends a first install whose after chain failed: the release stays for whoever looks into it.
 func (u *update) nothingBefore(ctx context.Context, j *Journal, cause error) (Result, error) {
 	j.Error = cause.Error()
-	u.quarantine(j, j)
-	return u.fail(ctx, j, fmt.Errorf("%w (nothing was installed before, so there is nothing to go back to; hash %s is quarantined)", cause, j.To.Hash))
+	told := u.tell(ctx, u.quarantine(j, cause))
+	r, err := u.fail(ctx, j, fmt.Errorf("%w (nothing was installed before, so there is nothing to go back to; hash %s is quarantined)", cause, j.To.Hash))
+	told()
+	return r, err
 }
 
 // fail ends an update that could be neither completed nor undone: the rest of the after chain runs, and
@@ -127,12 +133,4 @@ func (u *update) fail(ctx context.Context, j *Journal, cause error) (Result, err
 	u.st.Journal = nil
 	cause = errors.Join(cause, u.m.Store.Save(u.st))
 	return r, &StepError{step, cause}
-}
-
-// quarantine remembers the release that failed as one that nobody installs again until told to.
-func (u *update) quarantine(j, failed *Journal) {
-	u.st.quarantine(Quarantined{
-		Hash: failed.To.Hash, Revision: failed.To.Revision, Artifact: failed.To.Artifact,
-		Error: j.Error, Since: time.Now().UTC(), UpdateID: failed.UpdateID,
-	})
 }

@@ -2,7 +2,6 @@ package dropship
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dropship/dropship/artifact"
@@ -12,9 +11,6 @@ import (
 
 // stateVersion is the format of a state file. A file of a newer format is refused, never rewritten.
 const stateVersion = 1
-
-// quarantineLimit bounds the hashes a service remembers as bad; the oldest is forgotten first.
-const quarantineLimit = 32
 
 // A State is what a machine remembers of one service: the file NAME.json in the state directory.
 type State struct {
@@ -27,6 +23,7 @@ type State struct {
 	Quarantine  []Quarantined    `json:"quarantine,omitempty"`
 	Journal     *Journal         `json:"journal,omitempty"` // the update under way; found at a start, it was interrupted
 	Unfinished  *Unfinished      `json:"unfinished,omitempty"`
+	Retried     time.Time        `json:"retried,omitzero"` // when a person last let what failed be tried again
 }
 
 // Installed is the release at the destination.
@@ -41,16 +38,6 @@ type Failure struct {
 	Hash     string    `json:"hash"`
 	Error    string    `json:"error"`
 	At       time.Time `json:"at"`
-	UpdateID string    `json:"update_id"`
-}
-
-// Quarantined is a hash that was rolled back: nobody installs it again until told to.
-type Quarantined struct {
-	Hash     string    `json:"hash"`
-	Revision string    `json:"revision"` // recognises it before the download, where the repository knows no md5
-	Artifact string    `json:"artifact"`
-	Error    string    `json:"error"`
-	Since    time.Time `json:"since"`
 	UpdateID string    `json:"update_id"`
 }
 
@@ -90,23 +77,4 @@ func (i *Installed) holds(artifactName string, info artifact.Info) bool {
 		return info.MD5 == i.Hash
 	}
 	return i.Revision == info.Revision && i.Artifact == artifactName
-}
-
-// quarantined returns why a hash or revision must not be installed, or false.
-func (st *State) quarantined(artifactName, hash, revision string) (Quarantined, bool) {
-	for _, q := range st.Quarantine {
-		if hash != "" && q.Hash == hash || q.Artifact == artifactName && q.Revision == revision {
-			return q, true
-		}
-	}
-	return Quarantined{}, false
-}
-
-// quarantine adds q, in place of an older entry of the same hash.
-func (st *State) quarantine(q Quarantined) {
-	st.Quarantine = slices.DeleteFunc(st.Quarantine, func(o Quarantined) bool { return o.Hash == q.Hash })
-	st.Quarantine = append(st.Quarantine, q)
-	if extra := len(st.Quarantine) - quarantineLimit; extra > 0 {
-		st.Quarantine = slices.Delete(st.Quarantine, 0, extra)
-	}
 }

@@ -82,8 +82,8 @@ func (u *update) fence(ctx context.Context) error {
 	return nil
 }
 
-// recheck asks the repository again once the slot is held, and stages anew what changed meanwhile. It ends when
-// the slot is lost.
+// recheck asks the repository again once the slot is held, and stages anew what changed meanwhile; and the other
+// machines, one of which may have had its turn with it by now and rolled it back. It ends when the slot is lost.
 func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.Release) (install.Release, Result, error) {
 	ctx, cancel := lock.WithLease(ctx, u.lease)
 	defer cancel()
@@ -94,6 +94,10 @@ func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.
 		err = &StepError{StepCheck, err}
 	case info.Revision != staged.Revision:
 		_, rel, r, err = u.prepare(ctx)
+	default:
+		if r, err = u.consult(ctx, info, rel.Hash, r); err == nil {
+			err = u.discardQuarantined(r)
+		}
 	}
 	if lost := context.Cause(ctx); err != nil && errors.Is(lost, lock.ErrLost) {
 		err = &StepError{StepSlot, lost}
