@@ -28,7 +28,7 @@ type ResumeOptions struct {
 	// download gives up, a trickle after about half an hour. Default 6.
 	Attempts int
 	// BaseDelay comes before the first attempt after progress; each failure doubles it, up to MaxDelay.
-	// Default 500ms and 15s.
+	// Default 500ms and 15s. A repository that asks for more by a *BusyError gets it, up to MaxRetryAfter.
 	BaseDelay, MaxDelay time.Duration
 	// OnResume, if not nil, is told of each new attempt before its delay, in the goroutine that reads.
 	OnResume func(Resume)
@@ -190,6 +190,7 @@ func (r *resumingReader) wait() error {
 		delay = min(2*delay, r.o.MaxDelay)
 	}
 	delay = delay/2 + rand.N(delay/2+1) // a fleet that was cut at once must not come back at once
+	delay = max(delay, RetryAfter(r.cause))
 	if r.o.OnResume != nil {
 		r.o.OnResume(Resume{Offset: r.offset, Delay: delay, Cause: r.cause})
 	}

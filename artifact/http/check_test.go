@@ -168,9 +168,12 @@ func TestStatusError(t *testing.T) {
 			w.WriteHeader(nethttp.StatusTooManyRequests)
 		})
 		_, err := sourceOf(t, repoAt(server.URL), "a").Stat(t.Context())
-		got, ok := errors.AsType[*http.StatusError](err)
-		if !ok || got.Status != nethttp.StatusTooManyRequests || got.RetryAfter != want {
-			t.Errorf("Retry-After %q: got error %#v, want status 429 and %s", value, got, want)
+		var after time.Duration
+		if busy, ok := errors.AsType[*artifact.BusyError](err); ok {
+			after = busy.After
+		}
+		if got, ok := errors.AsType[*http.StatusError](err); !ok || got.Status != nethttp.StatusTooManyRequests || after != want {
+			t.Errorf("Retry-After %q: got error %v and %s, want status 429 and %s", value, err, after, want)
 		}
 	}
 	at := time.Now().Add(time.Hour).UTC()
@@ -179,7 +182,7 @@ func TestStatusError(t *testing.T) {
 		w.WriteHeader(nethttp.StatusServiceUnavailable)
 	})
 	_, err := sourceOf(t, repoAt(server.URL), "a").Stat(t.Context())
-	if got, ok := errors.AsType[*http.StatusError](err); !ok || got.RetryAfter < 59*time.Minute || got.RetryAfter > time.Hour {
+	if got, ok := errors.AsType[*artifact.BusyError](err); !ok || got.After < 59*time.Minute || got.After > time.Hour {
 		t.Errorf("a date in an hour: got error %#v", got)
 	}
 }

@@ -15,15 +15,11 @@ import (
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/internal/neterr"
+	"github.com/dropship/dropship/artifact/internal/transport"
 	"github.com/dropship/dropship/dropship/secret"
 )
 
-const (
-	maxSidecar      = 64 << 10         // bytes
-	sidecarDeadline = 60 * time.Second // for the whole of it
-)
-
-var errSidecarDeadline = fmt.Errorf("it did not arrive within %s", sidecarDeadline)
+const maxSidecar = 64 << 10 // bytes
 
 // sidecar returns the checksum in the file next to the artifact whose name ends in suffix, or nil if
 // there is no such file. Any doubt is an error, never "no checksum".
@@ -39,7 +35,7 @@ func (s *source) sidecar(ctx context.Context, alg artifact.Algorithm, suffix str
 }
 
 func (s *source) readSidecar(parent context.Context, u *url.URL, alg artifact.Algorithm) (*artifact.Checksum, error) {
-	ctx, cancel := context.WithTimeoutCause(parent, sidecarDeadline, errSidecarDeadline)
+	ctx, cancel := transport.WithDeadline(parent)
 	defer cancel()
 	resp, err := s.client.do(ctx, nethttp.MethodGet, u, nethttp.Header{})
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/neterr"
+	"github.com/dropship/dropship/artifact/internal/transport"
 )
 
 // source is one file on a web server.
@@ -42,7 +44,9 @@ func (s *source) Stat(ctx context.Context) (artifact.Info, error) {
 	return st.info, nil
 }
 
-func (s *source) check(ctx context.Context) (*state, error) {
+func (s *source) check(parent context.Context) (*state, error) {
+	ctx, cancel := transport.WithDeadline(parent)
+	defer cancel()
 	s.mu.Lock()
 	method, last := s.method, s.last
 	s.mu.Unlock()
@@ -55,7 +59,7 @@ func (s *source) check(ctx context.Context) (*state, error) {
 	}
 	resp, err := s.client.do(ctx, method, s.url, header)
 	if err != nil {
-		return nil, err
+		return nil, neterr.Cause(parent, err)
 	}
 	defer resp.Body.Close() // of a GET: the artifact is not read
 	switch status := resp.StatusCode; {
@@ -66,7 +70,7 @@ func (s *source) check(ctx context.Context) (*state, error) {
 		s.mu.Lock()
 		s.method = nethttp.MethodGet
 		s.mu.Unlock()
-		return s.check(ctx)
+		return s.check(parent)
 	default:
 		return nil, failure(resp, time.Now())
 	}

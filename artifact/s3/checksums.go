@@ -30,9 +30,7 @@ func (s *source) Checksums(ctx context.Context, info artifact.Info) ([]artifact.
 	if err != nil {
 		return nil, s.failed(ctx, "get the checksums of", err)
 	}
-	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{
-		Bucket: &s.bucket, Key: &s.key, IfMatch: etagOf(info), ChecksumMode: types.ChecksumModeEnabled,
-	})
+	head, err := s.head(ctx, client, &s3.HeadObjectInput{IfMatch: etagOf(info), ChecksumMode: types.ChecksumModeEnabled})
 	if err != nil {
 		return nil, s.failed(ctx, "get the checksums of", err)
 	}
@@ -115,9 +113,7 @@ func cutParts(s string) (value string, parts int, ok bool) {
 func (s *source) partSizes(ctx context.Context, client *s3.Client, info artifact.Info, parts int) ([]int64, error) {
 	sizes := make([]int64, parts)
 	head := func(ctx context.Context, i int) (known bool, err error) {
-		out, err := client.HeadObject(ctx, &s3.HeadObjectInput{
-			Bucket: &s.bucket, Key: &s.key, IfMatch: etagOf(info), PartNumber: aws.Int32(int32(i + 1)),
-		})
+		out, err := s.head(ctx, client, &s3.HeadObjectInput{IfMatch: etagOf(info), PartNumber: aws.Int32(int32(i + 1))})
 		switch status(err) {
 		case http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusBadRequest:
 			return false, nil

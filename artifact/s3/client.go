@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -17,11 +15,6 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/dropship/dropship/artifact/internal/transport"
-)
-
-const (
-	dialTimeout   = 10 * time.Second
-	headerTimeout = 30 * time.Second // from the request sent to the answer begun; a body may take as long as it takes
 )
 
 // lazyClient makes the one client of a repository when it is needed first, since that reads files and
@@ -67,6 +60,9 @@ func (l *lazyClient) get(ctx context.Context) (*s3.Client, error) {
 		if c.AccessKey == "" {
 			o.Credentials = chainProvider{o.Credentials}
 		}
+		if b, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+			o.HTTPClient = &http.Client{Transport: b.GetTransport(), CheckRedirect: noRedirects}
+		}
 		o.Retryer = aws.NopRetryer{} // who calls a Source retries, and knows for how long
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
@@ -100,13 +96,12 @@ func (e *credentialsError) Error() string {
 
 func (e *credentialsError) Unwrap() error { return e.err }
 
+// noRedirects has the answer that redirects be the answer. The SDK's client follows 307 and 308 without end, and to
+// no good: the signature is for the host that was asked.
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // newHTTPClient returns the SDK's own kind of client, which AWS_CA_BUNDLE reaches too.
 func newHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
-		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
-		WithTransportOptions(func(t *http.Transport) {
-			t.TLSHandshakeTimeout = dialTimeout
-			t.ResponseHeaderTimeout = headerTimeout
-			transport.DropSilent(t)
-		})
+		WithTransportOptions(transport.Limit)
 }

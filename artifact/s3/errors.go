@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/neterr"
 )
 
 // failed names what was attempted on what, and says of the SDK's errors what they mean.
@@ -24,6 +26,9 @@ func explain(ctx context.Context, err error) error {
 	}
 	if missing, ok := errors.AsType[*credentialsError](err); ok {
 		return missing
+	}
+	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		return neterr.Cause(ctx, send.Err)
 	}
 	if code := absence(err); code != "" {
 		return fmt.Errorf("%w (%s)", artifact.ErrNotExist, code)
@@ -51,7 +56,10 @@ func explain(ctx context.Context, err error) error {
 			return fmt.Errorf("the server refuses the request without saying why: check name (the region) and endpoint in the repo block, and that the token has not expired: %w", err)
 		}
 	}
-	return err
+	if request := response.Response.Request; request != nil && request.URL != nil {
+		err = fmt.Errorf("%s: %w", request.URL.Host, err)
+	}
+	return artifact.Busy(err, response.Response.Header.Get("Retry-After"), time.Now())
 }
 
 // absence returns S3's code for the bucket, the object or the version not being there, else nothing.

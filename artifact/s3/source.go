@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/transport"
 )
 
 // source is one object. Its revision is the ETag as the server writes it and, in a bucket with
@@ -33,7 +34,7 @@ func (s *source) Stat(ctx context.Context) (artifact.Info, error) {
 	if err != nil {
 		return artifact.Info{}, s.failed(ctx, "stat", err)
 	}
-	out, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &s.key})
+	out, err := s.head(ctx, client, &s3.HeadObjectInput{})
 	if err != nil {
 		return artifact.Info{}, s.failed(ctx, "stat", err)
 	}
@@ -55,6 +56,18 @@ func (s *source) Stat(ctx context.Context) (artifact.Info, error) {
 		info.MD5 = hex.EncodeToString(sum) // whatever the case of the ETag
 	}
 	return info, nil
+}
+
+// head asks about the object, with whatever it takes to get credentials first.
+func (s *source) head(ctx context.Context, client *s3.Client, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
+	ctx, cancel := transport.WithDeadline(ctx)
+	defer cancel()
+	in.Bucket, in.Key = &s.bucket, &s.key
+	out, err := client.HeadObject(ctx, in)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return nil, cause // the SDK says "canceled", which nobody did
+	}
+	return out, err
 }
 
 // etagIsOfBytes says whether an ETag is made of md5s of the bytes: not if the object is encrypted with

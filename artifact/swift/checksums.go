@@ -14,6 +14,7 @@ import (
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/internal/neterr"
+	"github.com/dropship/dropship/artifact/internal/transport"
 )
 
 // maxManifest is more than the manifest of as many segments as Swift allows has, in bytes.
@@ -128,7 +129,7 @@ func (s *source) segmentSums(ctx context.Context, revision string) ([]artifact.C
 }
 
 func (s *source) manifest(parent context.Context) ([]segment, error) {
-	ctx, cancel := context.WithTimeoutCause(parent, smallDeadline, errSmallDeadline)
+	ctx, cancel := transport.WithDeadline(parent)
 	defer cancel()
 	resp, err := s.client.do(ctx, http.MethodGet, escape(s.bucket, s.path), url.Values{"multipart-manifest": {"get"}}, http.Header{})
 	if err != nil {

@@ -17,11 +17,6 @@ import (
 	"github.com/dropship/dropship/dropship/secret"
 )
 
-// smallDeadline is for the whole of what is not an artifact: a login, a manifest.
-const smallDeadline = 60 * time.Second
-
-var errSmallDeadline = fmt.Errorf("there was no complete answer within %s", smallDeadline)
-
 // client speaks to one Swift as one user. Safe for concurrent use.
 //
 // The library logs in, in its three ways, and keeps the token. Requests for objects are made here: its
@@ -57,7 +52,7 @@ func newClient(c config) *client {
 			Transport:   safe,
 			// The context of a login and the transport bound it. The library's timer would only leave
 			// the request behind.
-			ConnectTimeout: 10 * smallDeadline,
+			ConnectTimeout: 10 * transport.Whole,
 		},
 	}
 }
@@ -78,7 +73,7 @@ func (c *client) login(parent context.Context, stale string) (session, error) {
 		return session{}, parent.Err()
 	}
 	if !c.conn.Authenticated() || c.conn.AuthToken == stale {
-		ctx, cancel := context.WithTimeoutCause(parent, smallDeadline, errSmallDeadline)
+		ctx, cancel := transport.WithDeadline(parent)
 		defer cancel()
 		if err := c.conn.Authenticate(ctx); err != nil {
 			return session{}, fmt.Errorf("cannot log in at %s as %q: %w", secret.URL(c.conn.AuthUrl), c.conn.UserName, c.loginError(neterr.Cause(parent, err)))

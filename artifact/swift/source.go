@@ -8,8 +8,11 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/neterr"
+	"github.com/dropship/dropship/artifact/internal/transport"
 )
 
 // source is one object.
@@ -40,10 +43,12 @@ type object struct {
 	header http.Header
 }
 
-func (s *source) head(ctx context.Context) (object, error) {
+func (s *source) head(parent context.Context) (object, error) {
+	ctx, cancel := transport.WithDeadline(parent)
+	defer cancel()
 	resp, err := s.client.do(ctx, http.MethodHead, escape(s.bucket, s.path), nil, http.Header{})
 	if err != nil {
-		return object{}, err
+		return object{}, neterr.Cause(parent, err)
 	}
 	defer finish(resp)
 	if resp.StatusCode != http.StatusOK {
@@ -134,6 +139,9 @@ func (s *source) open(ctx context.Context, info artifact.Info, offset int64) (io
 // failure returns the error that the status of an answer about an object means.
 func failure(resp *http.Response) error {
 	answer := fmt.Sprintf("the server answers %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+	if resp.Request != nil {
+		answer = resp.Request.URL.Host + ": " + answer
+	}
 	switch resp.StatusCode {
 	case http.StatusNotFound:
 		return artifact.ErrNotExist
@@ -144,8 +152,5 @@ func failure(resp *http.Response) error {
 	case http.StatusConflict:
 		return fmt.Errorf("%s: a segment of the large object is missing, or was changed after its manifest was made; upload it again", answer)
 	}
-	if after := resp.Header.Get("Retry-After"); after != "" {
-		return fmt.Errorf("%s, and asks to be left alone for %s", answer, after)
-	}
-	return errors.New(answer)
+	return artifact.Busy(errors.New(answer), resp.Header.Get("Retry-After"), time.Now())
 }

@@ -2,34 +2,50 @@
 package transport
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
 )
 
-// patience is how long a server may take to accept a connection, and then to begin its answer. A body
-// may take as long as it needs: who reads it watches for a stall.
-const patience = 30 * time.Second
+// How long a server may take. The body of an artifact may take as long as it needs: who reads it watches for a
+// stall. These are variables for tests alone, which shorten them before they begin.
+var (
+	Connect = 10 * time.Second // to accept a connection, and then to agree on TLS
+	Answer  = 30 * time.Second // from the end of the request to the end of the answer's headers
+	Whole   = 60 * time.Second // for all of what is no artifact: with login, redirects and body
+)
 
 // New returns a transport for one repository, which the caller may still change.
 func New() *http.Transport {
 	t := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: patience}).DialContext,
-		TLSHandshakeTimeout:   patience,
-		ResponseHeaderTimeout: patience,
-		IdleConnTimeout:       90 * time.Second,
-		ForceAttemptHTTP2:     true,
+		Proxy:           http.ProxyFromEnvironment,
+		IdleConnTimeout: 90 * time.Second,
 	}
-	DropSilent(t)
+	Limit(t)
 	return t
 }
 
-// DropSilent has t ask, on an HTTP/2 connection that has been silent for 10s, whether its peer is still
+// Limit has t give a server no more time than it may take.
+func Limit(t *http.Transport) {
+	t.DialContext = (&net.Dialer{Timeout: Connect}).DialContext
+	t.TLSHandshakeTimeout = Connect
+	t.ResponseHeaderTimeout = Answer
+	t.ForceAttemptHTTP2 = true
+	dropSilent(t)
+}
+
+// WithDeadline returns a context for the whole of a request that fetches no artifact.
+func WithDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, Whole, fmt.Errorf("there was no complete answer within %s", Whole))
+}
+
+// dropSilent has t ask, on an HTTP/2 connection that has been silent for 10s, whether its peer is still
 // there, and drop it if there is no answer within 5s. All requests to a server share that connection, so one
 // that a load balancer or a firewall forgot would fail them all for as long as TCP takes to notice. HTTP/1
 // needs none of it: there a request that fails takes its connection with it.
-func DropSilent(t *http.Transport) {
+func dropSilent(t *http.Transport) {
 	if t.HTTP2 == nil {
 		t.HTTP2 = &http.HTTP2Config{}
 	}
