@@ -129,6 +129,9 @@ func (s *Service) board() lock.Board {
 	return b
 }
 
+// Shares reports whether the machines of the service's group tell each other what failed.
+func (s *Service) Shares() bool { return s.board() != nil }
+
 // tell puts a quarantine on the board while its caller goes on putting the machine in order. The function that it
 // returns waits for the end of that, and remembers what stands there. What cannot be told now is told at a later check.
 func (u *update) tell(ctx context.Context, q Quarantined) (wait func()) {

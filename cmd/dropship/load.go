@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -60,13 +61,28 @@ func choose(services []*dropship.Service, names []string) ([]*dropship.Service, 
 	for _, name := range names {
 		i := slices.IndexFunc(services, func(s *dropship.Service) bool { return s.Name == name })
 		if i < 0 {
-			return nil, &exitError{exitUsage, fmt.Errorf("no service %q is configured", name)}
+			return nil, &exitError{exitUsage, fmt.Errorf("no service %q is configured: there %s", name, known(services))}
 		}
 		if !slices.Contains(chosen, services[i]) {
 			chosen = append(chosen, services[i])
 		}
 	}
 	return chosen, nil
+}
+
+// known names the services that there are.
+func known(services []*dropship.Service) string {
+	if len(services) == 0 {
+		return "is none"
+	}
+	names := make([]string, len(services))
+	for i, s := range services {
+		names[i] = s.Name
+	}
+	if len(names) == 1 {
+		return "is " + names[0]
+	}
+	return "are " + strings.Join(names, ", ")
 }
 
 // terminal tells whether w is one that shows colours, and how wide it is.
