@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"time"
+
+	"github.com/dropship/dropship/artifact"
 )
 
 const (
@@ -56,7 +58,7 @@ func (l *loop) next(r Result, err error) time.Duration {
 		return jittered(l.service.CheckInterval)
 	}
 	l.failures++
-	return jittered(backoff(l.service.CheckInterval, backoffCap, l.failures))
+	return max(jittered(backoff(l.service.CheckInterval, backoffCap, l.failures)), artifact.RetryAfter(err))
 }
 
 // backoff returns the wait after so many failures in a row: the interval, doubled by each further

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// maxDownloads bounds how many artifacts a machine fetches at once, so that the start of an agent with
-// many services does not drown its disk and its link.
-const maxDownloads = 4
-
 // A Machine is what the services of one server share. Safe for concurrent use.
 type Machine struct {
 	Hostname string
@@ -20,14 +16,14 @@ type Machine struct {
 	Logger   *slog.Logger
 
 	stopping  context.Context // of the agent, which goes on over reloads; nil: that of Update
-	downloads chan struct{}
+	downloads downloads
 	attempts  attempts
 	said      sync.Map // what was logged once and is not to be logged again
 }
 
 // NewMachine returns a machine.
 func NewMachine(hostname string, store *Store, logger *slog.Logger) *Machine {
-	return &Machine{Hostname: hostname, Store: store, Logger: logger, downloads: make(chan struct{}, maxDownloads)}
+	return &Machine{Hostname: hostname, Store: store, Logger: logger}
 }
 
 // once reports whether this is the first time that key is asked for.

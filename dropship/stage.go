@@ -32,12 +32,11 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 		return install.Release{}, err
 	}
 
-	select {
-	case u.m.downloads <- struct{}{}:
-		defer func() { <-u.m.downloads }()
-	case <-ctx.Done():
-		return install.Release{}, context.Cause(ctx)
+	end, err := u.m.downloads.begin(ctx, source)
+	if err != nil {
+		return install.Release{}, err
 	}
+	defer end()
 
 	if err := u.room(info); err != nil {
 		return install.Release{}, fmt.Errorf("cannot stage %s: %w", source, err)
