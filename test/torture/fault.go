@@ -31,6 +31,9 @@ type Seen string
 const (
 	Old Seen = "old"
 	New Seen = "new"
+	// Absent is right only for a directory that is switched by two renames: whoever is killed between them leaves
+	// nothing at the destination until the next start.
+	Absent Seen = "absent"
 )
 
 // A Round is what one round is given.

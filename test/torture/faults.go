@@ -1,0 +1,10 @@
+package main
+
+import "slices"
+
+// faults lists the rows of the matrix, in its order.
+func faults() []Fault {
+	return slices.Concat(
+		killFaults(),
+	)
+}
