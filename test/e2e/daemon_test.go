@@ -20,6 +20,7 @@ type daemon struct {
 	t    *testing.T
 	dir  string // working directory; the configuration is dropship.hcl in it
 	env  []string
+	host string // the machine's name, which takes root; empty: this machine's
 	cmd  *exec.Cmd
 	log  output
 	done chan struct{} // closed when the process has ended
@@ -52,6 +53,7 @@ func (d *daemon) start() {
 	d.cmd = exec.Command(binary, "agent", "--config", "dropship.hcl", "--log-level", "debug")
 	d.cmd.Dir = d.dir
 	d.cmd.Env = append(os.Environ(), d.env...)
+	onHost(d.cmd, d.host)
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
@@ -112,6 +114,7 @@ func (d *daemon) run(args ...string) (stdout, stderr string, code int) {
 	cmd := exec.Command(binary, append(args, "--config", "dropship.hcl")...)
 	cmd.Dir = d.dir
 	cmd.Env = append(os.Environ(), d.env...)
+	onHost(cmd, d.host)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()

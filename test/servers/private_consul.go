@@ -120,6 +120,17 @@ func (c *PrivateConsul) Kill() {
 	c.end(syscall.SIGKILL)
 }
 
+// Wipe removes the state of a server that is stopped: the next start begins empty.
+func (c *PrivateConsul) Wipe() {
+	c.t.Helper()
+	if c.cmd != nil {
+		c.t.Fatal("cannot wipe a consul that runs")
+	}
+	if err := os.RemoveAll(c.cfg.DataDir); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func (c *PrivateConsul) end(signal syscall.Signal) {
 	c.t.Helper()
 	if c.cmd == nil {
