@@ -271,12 +271,16 @@ func TestStaleAnswerDecidesNothing(t *testing.T) {
 		b.old = map[string]lock.Quarantine{key: lifted}
 		b.m[key] = failed
 	})
+	acquired := w.locker.acquired
 	for range 3 {
 		if r := w.mustUpdate(dropship.Quarantine); r.Host != "web-02" {
 			t.Errorf("got %+v, want what failed on web-02", r)
 		}
 	}
 	w.wantRan()
+	if _, opens := w.source.counts(); opens != 0 || w.locker.acquired != acquired {
+		t.Errorf("got %d downloads and %d slots, want none", opens, w.locker.acquired-acquired)
+	}
 }
 
 // A first install has nothing to go back to, and is quarantined for all the same; a retry installs it again.

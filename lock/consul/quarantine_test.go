@@ -2,7 +2,9 @@ package consul_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hashicorp/consul/api"
@@ -122,5 +124,52 @@ func TestLookingAtTheBoardIsOneRequest(t *testing.T) {
 		if after, _ := p.requests(); after-before != 1 {
 			t.Errorf("stale %v: got %d requests, want 1", stale, after-before)
 		}
+	}
+}
+
+// What others overtake is read and written again, and not for ever.
+func TestBoardWriteThatIsOvertaken(t *testing.T) {
+	t.Parallel()
+	address := servers.Get(t).Consul.Address
+	for _, test := range []struct {
+		name    string
+		refused int32
+		ok      bool
+	}{
+		{"once", 1, true},
+		{"always", 1 << 30, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := newProxy(t, address)
+			b := newBoard(t, p.address, block(newPrefix(t, newClient(t, address)), "30s"))
+			q := lock.Quarantine{Service: "shop", Hash: "0cc175b9c0f1b6a831c399e269772661", UpdateID: "u1", Host: "web-01"}
+			overtake := func() {
+				var refused atomic.Int32
+				p.intercept(func(w http.ResponseWriter, r *http.Request, _ string) bool {
+					if r.Method != http.MethodPut || refused.Add(1) > test.refused {
+						return false
+					}
+					fmt.Fprint(w, "false") // Consul's answer to a check-and-set that came too late
+					return true
+				})
+			}
+			overtake()
+			if got, err := b.Quarantine(t.Context(), "web", q); (err == nil) != test.ok || test.ok && got != q {
+				t.Errorf("Quarantine: got %+v, %v", got, err)
+			}
+			p.intercept(nil)
+			if _, err := b.Quarantine(t.Context(), "web", q); err != nil {
+				t.Fatal(err)
+			}
+			overtake()
+			lifted, err := b.Lift(t.Context(), "web", "shop", "joe@web-09")
+			if (err == nil) != test.ok || test.ok && len(lifted) != 1 {
+				t.Errorf("Lift: got %+v, %v", lifted, err)
+			}
+			if !test.ok && !strings.Contains(err.Error(), "others wrote there first") {
+				t.Errorf("Lift: got %v, want why", err)
+			}
+		})
 	}
 }
