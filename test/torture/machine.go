@@ -178,9 +178,8 @@ func (m *Machine) releases() []Release {
 
 // look returns the release that is at the destination.
 func (m *Machine) look() (Release, error) {
-	all := m.releases()
-	slices.Reverse(all) // the likely ones first
-	return identify(m.Destination, m.Variant, all)
+	r, _, err := identify(m.Destination, m.Variant, m.releases())
+	return r, err
 }
 
 // Struck returns what is at the destination right after a fault, and checks that it is one complete release, and not

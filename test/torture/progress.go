@@ -53,9 +53,12 @@ func (p *Progress) Step() (string, error) {
 		return "", err
 	}
 	for _, line := range ran {
-		if p.step == "switch" && strings.HasPrefix(line, "start begin") {
+		if !strings.HasPrefix(line, "start begin update ") {
+			continue
+		}
+		p.been["after"] = true // however far the log is by now
+		if p.step == "switch" {
 			p.step = "after"
-			p.been[p.step] = true
 		}
 	}
 	return p.step, nil

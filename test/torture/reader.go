@@ -47,24 +47,18 @@ func (r *reader) stop() error {
 }
 
 // glance looks at the destination once. Whoever reads a directory while it is switched reads the old one to its end,
-// and may then see it removed under his hands: that is why he looks again.
+// and may then see it removed under his hands: only what is still at the destination counts.
 func (m *Machine) glance() error {
-	before, err := os.Lstat(m.Destination)
-	if errors.Is(err, fs.ErrNotExist) && m.mayBeAbsent() {
+	_, looked, err := identify(m.Destination, m.Variant, m.releases())
+	if err == nil || looked == nil && errors.Is(err, fs.ErrNotExist) && m.mayBeAbsent() {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if _, err = m.look(); err == nil {
-		return nil
-	}
-	after, statErr := os.Lstat(m.Destination)
-	if statErr != nil && !(errors.Is(statErr, fs.ErrNotExist) && m.mayBeAbsent()) {
+	now, statErr := os.Lstat(m.Destination)
+	if looked != nil && (statErr != nil || !os.SameFile(looked, now)) {
+		if errors.Is(statErr, fs.ErrNotExist) && m.mayBeAbsent() {
+			return nil
+		}
 		return statErr
-	}
-	if statErr != nil || !os.SameFile(before, after) {
-		return nil // switched meanwhile
 	}
 	return err
 }

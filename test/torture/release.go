@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -135,42 +136,47 @@ func (r Release) tar(v Variant) ([]byte, error) {
 // errMixed means that something is at a destination that is no release, or not all of one.
 var errMixed = errors.New("what is at the destination is no complete release")
 
-// identify returns which of the releases is at the path, byte for byte. It is fs.ErrNotExist if nothing is there, and
-// errMixed if none of them is.
-func identify(path string, v Variant, releases []Release) (Release, error) {
-	info, err := os.Lstat(path)
+// identify returns which of the releases is at the path, byte for byte, and what it looked at. It is fs.ErrNotExist if
+// nothing is there, and errMixed if none of them is.
+func identify(path string, v Variant, releases []Release) (Release, fs.FileInfo, error) {
+	f, err := os.Open(path) // one and the same file or directory from here on, whatever is switched
 	if err != nil {
-		return Release{}, err
+		return Release{}, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Release{}, nil, err
 	}
 	if v.PlainFile != info.Mode().IsRegular() {
-		return Release{}, fmt.Errorf("%w: it is of mode %s", errMixed, info.Mode())
+		return Release{}, info, fmt.Errorf("%w: it is of mode %s", errMixed, info.Mode())
+	}
+	same := func(r Release) error { return sameTree(f, v, r) }
+	if v.PlainFile {
+		got, err := io.ReadAll(f)
+		if err != nil {
+			return Release{}, info, err
+		}
+		same = func(r Release) error {
+			if !bytes.Equal(got, r.plain()) {
+				return fmt.Errorf("%d other bytes, beginning with %.60q", len(got), got)
+			}
+			return nil
+		}
 	}
 	var errs []error
 	for _, r := range releases {
-		var err error
-		if v.PlainFile {
-			err = samePlain(path, r)
-		} else {
-			err = sameTree(path, v, r)
-		}
+		err := same(r)
 		if err == nil {
-			return r, nil
+			return r, info, nil
 		}
 		errs = append(errs, fmt.Errorf("not %s: %w", r, err))
 	}
-	return Release{}, fmt.Errorf("%w: %w", errMixed, errors.Join(errs...))
+	return Release{}, info, fmt.Errorf("%w: %w", errMixed, errors.Join(errs...))
 }
 
-func samePlain(path string, r Release) error {
-	got, err := os.ReadFile(path)
-	if err == nil && !bytes.Equal(got, r.plain()) {
-		err = fmt.Errorf("other bytes, beginning with %.60q", got)
-	}
-	return err
-}
-
-func sameTree(path string, v Variant, r Release) error {
-	root, err := os.OpenRoot(path) // one and the same directory from here on, whatever is switched
+func sameTree(dir *os.File, v Variant, r Release) error {
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
 	if err != nil {
 		return err
 	}
