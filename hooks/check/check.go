@@ -101,6 +101,7 @@ func newClient(headers map[string]secret.String) *http.Client {
 			if len(via) >= 10 {
 				return fmt.Errorf("%d redirects", len(via))
 			}
+			req.Header.Del("Referer") // is a URL, whose query may be a credential
 			if req.URL.Host != via[0].URL.Host {
 				for key := range headers {
 					req.Header.Del(key)

@@ -40,6 +40,7 @@ func (c Connection) dial() (*api.Client, *http.Transport, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot make a Consul client for %s: %w", config.Address, err)
 	}
+	confine(config.HttpClient, config) // which the client has made, and uses
 	return client, transport, nil
 }
 
