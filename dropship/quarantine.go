@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/hooks"
@@ -51,10 +52,25 @@ func (q Quarantined) entry(service string) lock.Quarantine {
 
 // heard returns an entry of the board as it is remembered here.
 func heard(e lock.Quarantine) Quarantined {
+	why := short(e.Error)
 	return Quarantined{
 		Hash: e.Hash, Revision: e.Revision, Artifact: e.Artifact,
-		Error: e.Error, Told: e.Error, Host: e.Host, Since: e.Since, UpdateID: e.UpdateID,
+		Error: why, Told: why, Host: short(e.Host), Since: e.Since, UpdateID: e.UpdateID,
 	}
+}
+
+// short makes a text fit for a line that people read, whoever may have written it: bounded, and without what a
+// terminal would obey.
+func short(text string) string {
+	if len(text) > toldLimit {
+		text = strings.ToValidUTF8(text[:toldLimit], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // quarantined returns why a hash or revision must not be installed, or false.
@@ -113,10 +129,7 @@ func told(cause error) string {
 		}
 		text += ": " + step.Hook
 	}
-	if len(text) > toldLimit {
-		text = strings.ToValidUTF8(text[:toldLimit], "") + "…"
-	}
-	return text
+	return short(text)
 }
 
 // board returns where the machines of the group tell each other what failed, or nil if they do not: without a turn,
@@ -204,7 +217,7 @@ func (u *update) consult(ctx context.Context, info artifact.Info, hash string, r
 		u.log.DebugContext(ctx, "cannot ask the other machines what is quarantined", "error", err)
 	}
 	for _, e := range lifted {
-		u.log.InfoContext(ctx, "quarantine lifted", "hash", e.Hash, "by", e.Lifted.By, "at", e.Lifted.At)
+		u.log.InfoContext(ctx, "quarantine lifted", "hash", e.Hash, "by", short(e.Lifted.By), "at", e.Lifted.At)
 	}
 	if !slices.Equal(before, u.st.Quarantine) {
 		if err := u.m.Store.Save(u.st); err != nil {
@@ -244,59 +257,4 @@ func (u *update) discardQuarantined(r Result) error {
 		return &StepError{StepStage, err}
 	}
 	return nil
-}
-
-// Retry lets what is quarantined be tried again, and at once what is held back after failures: at the next check of
-// the running agent, whose it is to update. What other machines heard of it they try again, too, as soon as they look.
-// by is who wants it, "user@host". It returns what was quarantined, here or for the group.
-//
-// ErrServiceBusy: another process works on the service. ErrNotLifted: it is done here, but not for the group.
-func (s *Service) Retry(ctx context.Context, m *Machine, by string) ([]Quarantined, error) {
-	unlock, err := m.Store.Lock(s.Name)
-	if err != nil {
-		return nil, &StepError{StepState, err}
-	}
-	defer unlock()
-	st, err := m.Store.Load(s.Name)
-	if err != nil {
-		return nil, &StepError{StepState, err}
-	}
-	known := st.Quarantine
-	lifted, lerr := s.lift(ctx, known, by)
-	for _, e := range lifted {
-		if !slices.ContainsFunc(known, func(q Quarantined) bool { return q.Hash == e.Hash }) {
-			known = append(known, heard(e))
-		}
-	}
-	st.Quarantine, st.Retried = nil, time.Now().UTC()
-	if st.Unfinished != nil {
-		st.Unfinished.Next = time.Time{}
-	}
-	if err := m.Store.Save(st); err != nil {
-		return known, &StepError{StepState, err}
-	}
-	return known, lerr
-}
-
-// ErrNotLifted means that the quarantine of the group stays in force, as the board could not be reached.
-var ErrNotLifted = errors.New("cannot lift the quarantine of the group")
-
-// lift ends the quarantines of the group. What is known only here is put up first: others may know of it, too.
-func (s *Service) lift(ctx context.Context, known []Quarantined, by string) ([]lock.Quarantine, error) {
-	b := s.board()
-	if b == nil {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, boardTimeout)
-	defer cancel()
-	for _, q := range known {
-		if _, err := b.Quarantine(ctx, s.Turn.Group, q.entry(s.Name)); err != nil {
-			return nil, fmt.Errorf("%w %s: %w", ErrNotLifted, s.Turn.Group, err)
-		}
-	}
-	lifted, err := b.Lift(ctx, s.Turn.Group, s.Name, by)
-	if err != nil {
-		err = fmt.Errorf("%w %s: %w", ErrNotLifted, s.Turn.Group, err)
-	}
-	return lifted, err
 }

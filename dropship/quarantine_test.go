@@ -5,9 +5,7 @@ import (
 	"errors"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/dropship/dropship/dropship"
@@ -312,78 +310,6 @@ func TestFirstInstallIsQuarantinedForTheGroup(t *testing.T) {
 	}
 }
 
-func TestRetryWithoutTheBoard(t *testing.T) {
-	t.Parallel()
-	b := newBoard()
-	w := group(t, b, "web-01")[0]
-	w.rollsBack()
-	unlock, err := w.machine.Store.Lock("web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.service.Retry(t.Context(), w.machine, "joe@web-01"); !errors.Is(err, dropship.ErrServiceBusy) {
-		t.Errorf("got %v, want ErrServiceBusy", err)
-	}
-	unlock()
-	b.set(func(b *board) { b.err = errors.New("no answer") })
-	freed, err := w.service.Retry(t.Context(), w.machine, "joe@web-01")
-	if len(freed) != 1 || !errors.Is(err, dropship.ErrNotLifted) || !strings.Contains(err.Error(), "no answer") {
-		t.Errorf("got %+v, %v, want it freed here, and ErrNotLifted", freed, err)
-	}
-	if got := w.state().Quarantine; len(got) != 0 {
-		t.Errorf("still quarantined here: %+v", got)
-	}
-	b.set(func(b *board) { b.err = nil })
-	if r := w.mustUpdate(dropship.Quarantine); r.Host != "web-01" {
-		t.Errorf("got %+v, want the group's", r)
-	}
-	// Without a turn there is no group.
-	w.service.Turn = nil
-	if freed, err := w.service.Retry(t.Context(), w.machine, "joe@web-01"); err != nil || len(freed) != 1 {
-		t.Errorf("got %+v, %v", freed, err)
-	}
-	if b.only(t).Lifted != nil {
-		t.Error("lifted for a group that the service is no part of")
-	}
-}
-
-// The hold after failures is in the memory of the agent, and the retry in another process.
-func TestRetryEndsWhatIsHeldBack(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		var broken atomic.Bool
-		w.service.Before = hooks.Chain{w.hook("drain", func(context.Context, hooks.Event) error {
-			if broken.Load() {
-				return errors.New("the balancer says no")
-			}
-			return nil
-		})}
-		w.service.After = hooks.Chain{w.hook("undrain", func(context.Context, hooks.Event) error {
-			if broken.Load() {
-				return errors.New("the balancer says no")
-			}
-			return nil
-		})}
-		w.source.publish(pack(t, "1"), "r1")
-		w.start(w.service)
-		broken.Store(true)
-		w.source.publish(pack(t, "2"), "r2")
-		time.Sleep(time.Hour)
-		broken.Store(false)
-		w.took()
-		time.Sleep(70 * time.Second)
-		w.wantLive("1") // held back for a quarter of an hour by now
-		other := dropship.NewMachine("web-01", w.machine.Store, w.machine.Logger)
-		if _, err := w.service.Retry(t.Context(), other, "joe@web-01"); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(70 * time.Second)
-		w.wantLive("2")
-		w.wantRan("after undrain failed", "before drain update", "after undrain update")
-	})
-}
-
 // Who may read the board need not be allowed to read what scripts print.
 func TestOthersAreToldNoOutput(t *testing.T) {
 	t.Parallel()
@@ -408,6 +334,25 @@ func TestOthersAreToldNoOutput(t *testing.T) {
 	w.mustUpdate(dropship.Quarantine)
 	if got := b.only(t).Error; strings.Contains(got, "hunter2") {
 		t.Errorf("others are told %q", got)
+	}
+}
+
+// What stands on the board was written by whoever may write there: it is kept short, and a terminal obeys none of it.
+func TestWhatOthersWroteIsKeptShort(t *testing.T) {
+	t.Parallel()
+	b := newBoard()
+	w := group(t, b, "web-01")[0]
+	q := lock.Quarantine{
+		Service: "web", Hash: md5Hex(pack(t, "bad")), UpdateID: "u1", Since: time.Now(),
+		Host: "web-02\x1b]0;title\a", Error: "a\nb\x1b[2J" + strings.Repeat("long", 1<<20),
+	}
+	if _, err := b.Quarantine(t.Context(), "web", q); err != nil {
+		t.Fatal(err)
+	}
+	w.source.publish(pack(t, "bad"), "r-bad")
+	r := w.mustUpdate(dropship.Quarantine)
+	if strings.ContainsAny(r.Detail, "\x1b\a\n") || len(r.Detail) > 500 || !strings.Contains(r.Detail, "failed on web-02") {
+		t.Errorf("got %d bytes: %.300q", len(r.Detail), r.Detail)
 	}
 }
 

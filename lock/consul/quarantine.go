@@ -113,7 +113,10 @@ func (l *Locker) Lift(ctx context.Context, group, service, by string) ([]lock.Qu
 }
 
 // A board is the quarantines of one service in Consul.
-type board struct{ *store }
+type board struct {
+	*store
+	service string
+}
 
 // board makes a client for one call, as Acquire does.
 func (l *Locker) board(group, service string) (board, error) {
@@ -121,7 +124,7 @@ func (l *Locker) board(group, service string) (board, error) {
 		return board{}, err
 	}
 	s, err := newStore(l.dial, l.connection, l.prefix, boardFolder+"/"+group+"/"+service)
-	return board{s}, err
+	return board{s, service}, err
 }
 
 // A notice is one key of a board.
@@ -145,7 +148,7 @@ func (b board) list(ctx context.Context, stale bool) ([]notice, error) {
 	notices := make([]notice, 0, len(pairs))
 	for _, p := range pairs {
 		n := notice{key: p.Key, modified: p.ModifyIndex}
-		n.readable = json.Unmarshal(p.Value, &n.entry) == nil && p.Key == b.folder+n.entry.Hash && n.entry.UpdateID != ""
+		n.readable = json.Unmarshal(p.Value, &n.entry) == nil && b.folder+n.entry.Hash == p.Key && n.entry.Service == b.service && n.entry.UpdateID != ""
 		notices = append(notices, n)
 	}
 	return notices, nil
