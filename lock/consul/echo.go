@@ -56,3 +56,8 @@ func (e *echoless) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	return resp, nil
 }
+
+// present leaves out what a server, or what stands before it, gives as no pair at all: a null.
+func present(pairs api.KVPairs) api.KVPairs {
+	return slices.DeleteFunc(pairs, func(p *api.KVPair) bool { return p == nil })
+}

@@ -146,7 +146,7 @@ func (b board) list(ctx context.Context, stale bool) ([]notice, error) {
 		return nil, b.denied(fmt.Errorf("cannot read %s at %s: the token may see only a part of it", b.folder, b.where))
 	}
 	notices := make([]notice, 0, len(pairs))
-	for _, p := range pairs {
+	for _, p := range present(pairs) {
 		n := notice{key: p.Key, modified: p.ModifyIndex}
 		n.readable = json.Unmarshal(p.Value, &n.entry) == nil && b.folder+n.entry.Hash == p.Key && n.entry.Service == b.service && n.entry.UpdateID != ""
 		notices = append(notices, n)

@@ -44,7 +44,7 @@ type queue struct {
 // whatever its value says, unless it is a slot.
 func newQueue(folder string, pairs api.KVPairs, index uint64) queue {
 	q := queue{index: index, slots: map[string]string{}}
-	for _, p := range pairs {
+	for _, p := range present(pairs) {
 		q.index = max(q.index, p.ModifyIndex)
 		name, below := strings.CutPrefix(p.Key, folder)
 		if p.Session == "" || !below || name == "" || strings.Contains(name, "/") {
