@@ -9,7 +9,8 @@ import (
 
 // A link is the way to a proxy: all connections to it.
 type link struct {
-	sent atomic.Int64 // bytes to clients
+	sent    atomic.Int64 // bytes to clients
+	refused atomic.Int64 // connections
 
 	mu    sync.Mutex
 	state state
@@ -28,6 +29,9 @@ const (
 
 // Sent returns how many bytes were sent to clients, headers and all, since the start or the last Forget.
 func (l *link) Sent() int64 { return l.sent.Load() }
+
+// Refused returns how many connections came while the link was down or mute.
+func (l *link) Refused() int { return int(l.refused.Load()) }
 
 // Up lets connections through. That is the beginning.
 func (l *link) Up() { l.become(up) }
@@ -129,6 +133,9 @@ func (l *link) add(c *conn) state {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conns[c] = true
+	if l.state != up {
+		l.refused.Add(1)
+	}
 	return l.state
 }
 

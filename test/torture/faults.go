@@ -5,6 +5,9 @@ import "slices"
 // faults lists the rows of the matrix, in its order.
 func faults() []Fault {
 	return slices.Concat(
+		callFaults(),
 		killFaults(),
+		signalFaults(),
+		networkFaults(),
 	)
 }
