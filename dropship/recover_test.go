@@ -2,7 +2,6 @@ package dropship_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -142,20 +141,14 @@ func TestRecoveryThatCannotBeRecordedRunsNoHook(t *testing.T) {
 	w.source.publish(pack(t, "1"), "r1")
 	w.killed()
 	w.took()
-	// Whatever the user, nothing can be created under the name that a new state is written to.
-	obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.new")
-	if err := os.MkdirAll(filepath.Join(obstacle, "in the way"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	unblock := w.blockState()
 	for range 3 {
 		if _, err := w.update(); stepOf(t, err) != dropship.StepState {
 			t.Errorf("got %v, want an error at the state", err)
 		}
 	}
 	w.wantRan()
-	if err := os.RemoveAll(obstacle); err != nil {
-		t.Fatal(err)
-	}
+	unblock()
 	w.mustUpdate(dropship.Recovered)
 	w.wantRan("after start update")
 }
@@ -312,10 +305,7 @@ func TestWhatIsUnfinishedDoesNotRunWhereNothingCanBeRecorded(t *testing.T) {
 		_, _ = w.update()
 		w.source.publish(pack(t, "1"), "r1")
 		w.took()
-		obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.new")
-		if err := os.MkdirAll(filepath.Join(obstacle, "in the way"), 0o700); err != nil {
-			t.Fatal(err)
-		}
+		w.blockState()
 		_, stop := w.start(w.service)
 		time.Sleep(time.Hour)
 		stop()

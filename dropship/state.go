@@ -55,16 +55,40 @@ type Journal struct {
 	Started  time.Time       `json:"started"`
 }
 
-// valid reports positions that are in no chain: whoever uses them would fail at each start.
+// valid reports what no update writes, and what whoever uses it would fail at, at each start: positions that are
+// in no chain, names that no release can have.
 func (st *State) valid() error {
-	if j := st.Journal; j != nil && (j.Hook < 0 || j.Hook > len(j.Chain)) {
-		return fmt.Errorf("its journal is at hook %d of %d", j.Hook, len(j.Chain))
+	if st.Staged != nil && !install.ValidID(st.Staged.ID) {
+		return fmt.Errorf("what is staged is called %q", st.Staged.ID)
+	}
+	if st.Journal != nil {
+		if err := st.Journal.valid(); err != nil {
+			return fmt.Errorf("its journal: %w", err)
+		}
 	}
 	if l := st.Unfinished; l != nil {
+		if err := l.Update.valid(); err != nil {
+			return fmt.Errorf("its unfinished update: %w", err)
+		}
 		for _, i := range l.Hooks {
 			if i < 0 || i >= len(l.Update.Chain) {
 				return fmt.Errorf("hook %d of %d is unfinished", i, len(l.Update.Chain))
 			}
+		}
+	}
+	return nil
+}
+
+func (j *Journal) valid() error {
+	switch {
+	case j.Status != hooks.StatusUpdate && j.Status != hooks.StatusRollback && j.Status != hooks.StatusFailed:
+		return fmt.Errorf("its status is %q", j.Status)
+	case j.Hook < 0 || j.Hook > len(j.Chain):
+		return fmt.Errorf("it is at hook %d of %d", j.Hook, len(j.Chain))
+	}
+	for _, r := range []install.Release{j.To, j.From} {
+		if r.ID != "" && !install.ValidID(r.ID) {
+			return fmt.Errorf("its release is called %q", r.ID)
 		}
 	}
 	return nil

@@ -1,87 +1,120 @@
 package dropship
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // ErrServiceBusy means that another process (an apply beside the agent, or the agent) works on the service.
 var ErrServiceBusy = errors.New("another dropship process is working on this service")
 
-// A Store keeps the states of this machine's services, one file each, in one directory. It does not
-// survive the loss of that directory; the releases on disk do.
-type Store struct{ dir string }
+// room is how much a state may grow while hooks run: a journal, a failure, a quarantine and what is unfinished,
+// each with the end of what a script printed.
+const room = 128 << 10
+
+// A Store keeps the states of this machine's services in one directory: each as NAME.json, and once more as
+// NAME.json.copy, since a power loss or a bad disk may damage a file. It does not survive the loss of the
+// directory; the releases on disk do. Safe for concurrent use; who saves a state holds the service's lock.
+type Store struct {
+	dir  string
+	step func(string) // tests die in it, at each step of saving; nil: nothing
+
+	mu      sync.Mutex
+	unsaved map[string]unsaved
+}
+
+// unsaved is a state that could not be saved: what this process knows better than the disk.
+type unsaved struct {
+	state  []byte
+	onDisk []byte // what NAME.json held then; something else means that somebody knows better by now
+}
 
 // NewStore returns a store in dir, which is made when something is first kept. It does no I/O.
-func NewStore(dir string) *Store { return &Store{dir} }
+func NewStore(dir string) *Store {
+	return &Store{dir: dir, step: func(string) {}, unsaved: make(map[string]unsaved)}
+}
 
 // Dir returns the directory.
 func (s *Store) Dir() string { return s.dir }
 
-// Load returns the state of a service; a service that nothing is known of has an empty one.
-// A file that cannot be read or understood is an error: to forget what is installed would deploy it again.
+// Load returns the state of a service; a service that nothing is known of has an empty one. Where the file is
+// damaged or gone it is the copy's. The error is ErrDamaged if that is of no use either: then the next update sets
+// both aside and begins anew. What cannot be read, or is of a newer format, is another error, and stays as it is.
+// A state that this process could not save counts for more than what is on disk. Load changes nothing.
 func (s *Store) Load(service string) (*State, error) {
-	path := s.path(service)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &State{Version: stateVersion, Service: service}, nil
-	}
+	st, err := s.load(service)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the state of service %s: %w", service, err)
+		return nil, fmt.Errorf("cannot load the state of service %s: %w", service, err)
 	}
-	var st State
-	if err := json.Unmarshal(data, &st); err != nil {
-		return nil, fmt.Errorf("cannot understand the state of service %s in %s: %w (move the file away to start afresh: what is at the destination is recognised, what was quarantined is forgotten)", service, path, err)
+	if latest := s.latest(service, st); latest != nil {
+		return latest, nil
 	}
-	if st.Version > stateVersion {
-		return nil, fmt.Errorf("cannot use the state of service %s in %s: its format %d is newer than this dropship's %d: run the newer dropship", service, path, st.Version, stateVersion)
-	}
-	if st.Service != service {
-		return nil, fmt.Errorf("cannot use the state in %s: it is of service %q, not %q", path, st.Service, service)
-	}
-	if err := st.valid(); err != nil {
-		return nil, fmt.Errorf("cannot use the state in %s: %w (move the file away to start afresh)", path, err)
-	}
-	return &st, nil
+	return st, nil
 }
 
-// Save keeps a state. When it returns nil, the state is on disk, whole; until then the old one is.
-func (s *Store) Save(st *State) error {
+// Save keeps a state, twice. When it returns nil, the state is on disk, whole; until then the old one is, or it.
+// After an error the state is remembered as long as this Store lives, and what was said of it on disk is no longer
+// believed.
+func (s *Store) Save(st *State) error { return s.keep(st, 0) }
+
+// Reserve is Save, and takes the space that the state may need until the end of an update, so that a disk that
+// fills up cannot keep it from being saved. Where a file system cannot promise space it promises nothing.
+func (s *Store) Reserve(st *State) error { return s.keep(st, room) }
+
+func (s *Store) keep(st *State, extra int64) error {
 	data, err := json.MarshalIndent(st, "", "  ")
 	if err != nil {
 		return fmt.Errorf("cannot encode the state of service %s: %w", st.Service, err)
 	}
-	if err := replace(s.path(st.Service), append(data, '\n')); err != nil {
+	path := s.path(st.Service)
+	err = s.replace(path, append(data, '\n'), extra)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		onDisk, _ := os.ReadFile(path) // nil is as good as anything where it cannot be read
+		s.unsaved[st.Service] = unsaved{data, onDisk}
 		return fmt.Errorf("cannot keep the state of service %s: %w", st.Service, err)
+	}
+	delete(s.unsaved, st.Service)
+	return nil
+}
+
+// latest returns the state that could not be saved, if nobody has saved another one since; else what was found bad
+// in it is added to st, which is on disk, and latest is nil.
+func (s *Store) latest(service string, st *State) *State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u, ok := s.unsaved[service]
+	if !ok {
+		return nil
+	}
+	latest, err := parse(u.state, service)
+	if err != nil {
+		return nil // it was encoded by us
+	}
+	if onDisk, _ := os.ReadFile(s.path(service)); bytes.Equal(onDisk, u.onDisk) {
+		return latest
+	}
+	if !st.Retried.Equal(latest.Retried) {
+		return nil // whoever saved it wants what was found bad to be tried again
+	}
+	for _, q := range latest.Quarantine {
+		st.quarantine(q)
 	}
 	return nil
 }
 
-// replace puts a file in place of another in one step, durably. The new one is made beside it, always under
-// the same name: there is one writer, who holds the service's lock, and what a killed one left is removed.
-func replace(path string, data []byte) error {
-	next := path + ".new"
-	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // never through a link
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(next, path); err != nil {
-		return err
-	}
-	// The rename itself is durable only once the directory is.
-	return syncDir(filepath.Dir(path))
+// forget drops a state that could not be saved, and that has not come true.
+func (s *Store) forget(service string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unsaved, service)
 }
 
 // Interrupted returns the services, by name, whose states tell of an update that was interrupted.
@@ -121,17 +154,4 @@ func (s *Store) Lock(service string) (unlock func(), err error) {
 	}, nil
 }
 
-// release says how a person lets a quarantined hash be tried again.
-func (s *Store) release(service string) string {
-	return fmt.Sprintf("publish another artifact, or remove its entry from \"quarantine\" in %s", s.path(service))
-}
-
 func (s *Store) path(service string) string { return filepath.Join(s.dir, service+".json") }
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

@@ -58,7 +58,11 @@ func (u *update) finish(ctx context.Context, j *Journal, before ...*hooks.StepEr
 // artifact may be what is needed.
 func (u *update) putInOrder(ctx context.Context) {
 	left := u.st.Unfinished
-	if left == nil || time.Now().Before(left.Next) {
+	if left == nil {
+		return
+	}
+	// No wait is longer than the cap: one that seems so was written down before the clock was set back.
+	if wait := time.Until(left.Next); wait > 0 && wait <= max(u.CheckInterval, attemptsCap) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)

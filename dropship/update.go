@@ -28,7 +28,7 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 	}
 	defer unlock()
 
-	u, err := s.begin(m)
+	u, err := s.begin(ctx, m)
 	if err != nil {
 		return Result{}, &StepError{StepState, err}
 	}
@@ -46,6 +46,10 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 		return r, err
 	}
 
+	// No slot is taken, and no hook runs, on a machine that could not record how it went.
+	if err := m.Store.Reserve(u.st); err != nil {
+		return Result{}, &StepError{StepState, err}
+	}
 	if s.Turn != nil {
 		if u.lease, err = u.acquire(ctx, rel); err != nil {
 			return Result{}, &StepError{StepSlot, err}
@@ -86,18 +90,17 @@ type update struct {
 }
 
 // begin loads what is known of the service, and removes what an interrupted process left half done.
-func (s *Service) begin(m *Machine) (*update, error) {
+func (s *Service) begin(ctx context.Context, m *Machine) (*update, error) {
 	now := time.Now()
 	u := &update{Service: s, m: m, id: newUpdateID(now), started: now}
 	u.log = m.Logger.With("service", s.Name, "update_id", u.id)
 
-	var err error
-	if u.st, err = m.Store.Load(s.Name); err != nil {
-		return nil, err
-	}
-	if u.st.Journal != nil {
+	err := u.restore(ctx)
+	switch {
+	case err != nil:
+	case u.st.Journal != nil:
 		err = u.own()
-	} else {
+	default:
 		if key := "recover " + s.Site.Destination(); u.st.Installed != nil && m.once(key) && u.own() != nil {
 			m.said.Delete(key) // only tidying up, which can wait: for a disk that takes writes again, for who is at work
 		}
@@ -171,6 +174,7 @@ func (u *update) install(ctx context.Context, rel install.Release) (Result, erro
 	j := &Journal{UpdateID: u.id, Status: hooks.StatusUpdate, To: rel, From: from, Chain: names(u.After), Started: u.started}
 	u.st.Journal, u.st.Unfinished = j, nil // the whole after chain will run now
 	if err := u.m.Store.Save(u.st); err != nil {
+		u.m.Store.forget(u.Name) // nothing has been done that anybody would have to know of
 		return Result{}, &StepError{StepState, err}
 	}
 	u.log.InfoContext(ctx, "updating", "hash", rel.Hash, "previous_hash", from.Hash)

@@ -1,0 +1,187 @@
+package dropship
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A state is kept twice: PATH, and its copy, PATH.copy. Saving overwrites the copy where it lies, exchanges the
+// two names, and overwrites what is the copy now. So at every instant one of the two is whole and on disk, what has
+// the name PATH is always whole, and no step needs space that the files do not have already.
+
+// ErrDamaged means that a state file is none: cut, empty, filled with zeros, of another service, or no file at all.
+var ErrDamaged = errors.New("the state file is damaged")
+
+// maxState is longer than any state: what is longer is none.
+const maxState = 16 << 20
+
+func copyOf(path string) string { return path + ".copy" }
+
+// load returns the state on disk, and an empty one where there is none. It does not say which of the two it is from.
+func (s *Store) load(service string) (*State, error) {
+	st, err := readState(s.path(service), service)
+	if err == nil || !missing(err) && !errors.Is(err, ErrDamaged) {
+		return st, err
+	}
+	again, cerr := readState(copyOf(s.path(service)), service)
+	switch {
+	case cerr == nil:
+		return again, nil
+	case !missing(cerr) && !errors.Is(cerr, ErrDamaged):
+		return nil, errors.Join(err, cerr)
+	case missing(err):
+		// Whatever the copy is: the first state of all was not saved to its end.
+		return &State{Version: stateVersion, Service: service}, nil
+	default:
+		return nil, errors.Join(err, cerr)
+	}
+}
+
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// readState reads one of the two files.
+func readState(path, service string) (*State, error) {
+	for {
+		data, current, err := readWhole(path)
+		if err != nil {
+			return nil, err
+		}
+		if !current {
+			continue // saved meanwhile, twice perhaps
+		}
+		st, err := parse(data, service)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return st, nil
+	}
+}
+
+// readWhole returns what is in a file, unless the file has lost its name meanwhile: then it is not current.
+func readWhole(path string) (data []byte, current bool, err error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, false, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxState {
+		return nil, false, fmt.Errorf("%s: %w: it is %s of %d bytes", path, ErrDamaged, info.Mode(), info.Size())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	// What is the copy by now is overwritten; from here on it is not.
+	unlock, err := lockFile(f, false)
+	if err != nil {
+		return nil, false, err
+	}
+	defer unlock()
+	opened, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	now, err := os.Lstat(path)
+	if err != nil || !os.SameFile(opened, now) {
+		return nil, false, err
+	}
+	data, err = io.ReadAll(f)
+	return data, true, err
+}
+
+// parse returns the state of service that data holds.
+func parse(data []byte, service string) (*State, error) {
+	// The format of a newer one may be another in all else.
+	var format struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &format); err == nil && format.Version > stateVersion {
+		return nil, fmt.Errorf("its format %d is newer than this dropship's %d: run the newer dropship", format.Version, stateVersion)
+	}
+	var st State
+	if err := json.Unmarshal(data, &st); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if st.Version < 1 || st.Service != service {
+		return nil, fmt.Errorf("%w: it is of service %q, format %d", ErrDamaged, st.Service, st.Version)
+	}
+	if err := st.valid(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return &st, nil
+}
+
+// replace puts data in place of what is at path in one step, durably, and makes the copy its equal. Both get
+// extra bytes of space more than they need.
+func (s *Store) replace(path string, data []byte, extra int64) error {
+	if _, err := s.overwrite(copyOf(path), data, extra); err != nil {
+		return err
+	}
+	s.step("copy written")
+	if err := exchange(copyOf(path), path); err != nil {
+		return err
+	}
+	s.step("exchanged")
+	// The exchange itself is durable only once the directory is, and until then what was at path is needed.
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	s.step("durable")
+	made, err := s.overwrite(copyOf(path), data, extra)
+	if err != nil || !made {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// overwrite makes data what a file holds, in the space that the file has, and blanks what is left of that. It
+// reports whether it made the file. Who else has a name for the file, as a backup of hard links does, keeps it.
+func (s *Store) overwrite(path string, data []byte, extra int64) (made bool, err error) {
+	info, err := os.Lstat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxState || links(info) > 1) {
+		err = os.Remove(path)
+		info = nil
+	}
+	if err != nil && !missing(err) {
+		return false, err
+	}
+	if info != nil {
+		data = append(bytes.Clone(data), bytes.Repeat([]byte{' '}, max(0, int(info.Size())-len(data)))...)
+	}
+	flags := os.O_WRONLY
+	if info == nil {
+		flags |= os.O_CREATE | os.O_EXCL // never through a link
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
+	if err != nil {
+		return false, err
+	}
+	s.step("copy opened")
+	unlock, err := lockFile(f, true)
+	if err != nil {
+		return false, errors.Join(err, f.Close())
+	}
+	if err = f.Chmod(0o600); err == nil && extra > 0 { // whatever the umask
+		err = preallocate(f, int64(len(data))+extra)
+	}
+	if err == nil {
+		_, err = f.WriteAt(data, 0)
+	}
+	err = errors.Join(err, f.Sync())
+	unlock()
+	return info == nil, errors.Join(err, f.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
