@@ -38,6 +38,11 @@ func FuzzLoad(f *testing.F) {
 		if (got == nil) != diags.HasErrors() {
 			t.Fatalf("configuration %v with errors %v", got, diags.Errors())
 		}
+		for _, diag := range diags.Errors() {
+			if diag.Subject == nil || diag.Subject.Filename == "" {
+				t.Errorf("%s: %s does not say where", diag.Summary, diag.Detail)
+			}
+		}
 		if got == nil {
 			return
 		}
