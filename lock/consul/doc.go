@@ -14,8 +14,11 @@
 // a watch each half minute of waiting) however many machines wait. What those further back are told of who is
 // ahead may be five minutes old.
 //
-// Each slot is entered by one transaction: it writes "holding" into the key only if the session still has it,
-// and returns the line as of that write. Reads on which anything is decided are consistent.
+// Each slot is a key, too: PREFIX/GROUP/.slot-0, .slot-1 … One transaction enters: it takes a slot that is free and
+// writes "holding" into the contender's key, both only if the session still has that key, and returns the line as of
+// that write. One transaction gives back: it deletes both keys while the session still lives. If the session ends in any
+// other way, Consul keeps the slot closed for the lock delay, which is the TTL (a minute at the most), and the next in
+// line tries again and again until it opens. Reads on which anything is decided are consistent.
 //
 // Keys below the prefix that no session holds are nobody's, and ignored: leftovers, notes, the .lock of
 // Consul's own semaphore. So are keys in folders below a group's, which are another lock's, with a longer
@@ -31,24 +34,29 @@
 // while the machine sleeps. An outage of Consul shorter than about half the TTL costs nobody a slot or a place, if
 // it is a crash or a cut in the network, and not an agent that leaves (see below).
 //
-// If a slot is taken away in Consul (the session destroyed, the key deleted), another machine may enter at
-// once; the holder notices when Consul tells it, within milliseconds where the network works.
+// If the session is ended in Consul before its TTL (destroyed by an operator, or with its node), the lock delay keeps
+// the slot closed until the holder, even if it cannot be told, has given up. If the keys are deleted, another machine may
+// enter at once; the holder notices when Consul tells it, within milliseconds where the network works. So
+//
+//	consul kv delete -recurse PREFIX/GROUP/
+//
+// opens a group's slots by force. Only do so when the holders are known to be dead.
 //
 // A Consul client agent that leaves its cluster takes away what its machine holds: Consul ends all sessions
 // of a node that leaves, whatever their TTL. It leaves on `consul leave`, and on `systemctl stop` or `restart`, since
-// leave_on_terminate is true on clients unless it is set. The next machine may then enter at once, while the
-// holder, which reaches Consul only through the agent that is gone, counts on its slot for up to nine tenths of
-// the TTL. It does not switch, since Lease.Check is answered by nobody or, by an agent that is back, with the loss;
-// but its hooks run on for so long. To take a refused connection for a loss would cost a slot at every crash
-// of an agent, so it is not done: set
+// leave_on_terminate is true on clients unless it is set. The holder, which reaches Consul only through the agent that is
+// gone, counts on its slot for up to nine tenths of the TTL more, and for so long, and a tenth more, nobody else enters.
+// Where the TTL is longer than a minute, the lock delay is not enough for that: the next machine may enter a minute after.
+// The update of the machine is lost in any case: with
 //
 //	leave_on_terminate = false
 //
-// on the client agents that Dropship uses. Servers have it so by default.
+// on the client agents that Dropship uses, a restart of the agent costs nothing. Servers have it so by default.
 //
 // When Consul's servers are split, only the side with the majority gives slots, keeps sessions and answers
 // consistent reads; holders on the other side lose theirs as above. If Consul's data is lost or set back to
-// an old snapshot, so are the slots: nothing can be promised across that.
+// an old snapshot, so are the slots: nothing can be promised across that. Lock delays are kept in the servers' memory:
+// if all servers start anew within one, it is over.
 //
 // # What is not
 //
@@ -75,6 +83,6 @@
 // # Safety first
 //
 // Safety comes before progress. Without Consul nobody gets a slot; a dead holder keeps its slot until its
-// session ends, up to twice the TTL, and a machine that stands still before its updateTTL is over holds up the
+// session ends, up to twice the TTL, and it stays closed for the TTL once more; and a machine that stands still before its updateTTL is over holds up the
 // others of its group.
 package consul

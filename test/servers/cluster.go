@@ -81,7 +81,7 @@ func (c *Cluster) connect(net network) {
 	c.t.Helper()
 	hub := c.name + "hub"
 	c.addNamespace(hub)
-	c.ip("-n", hub, "link", "add", "bridge", "type", "bridge")
+	c.ip("-n", hub, "link", "add", "bridge", "type", "bridge", "forward_delay", "0")
 	c.ip("-n", hub, "link", "set", "bridge", "up")
 	var inner []string
 	for i := range clusterServers {

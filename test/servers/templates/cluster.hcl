@@ -14,7 +14,7 @@ ui_config { enabled = false }
 telemetry { disable_hostname = true }
 performance { raft_multiplier = 1 }
 
-# Everything else is as by default, leave_on_terminate too: false on servers, true on clients.
+# leave_on_terminate is as by default: false on servers, true on clients.
 ports {
   serf_wan = -1
   dns      = -1
@@ -24,4 +24,8 @@ ports {
 {{- if .Server}}
 
 bootstrap_expect = {{len .Servers}}
+
+# A server that was killed stays a voter. Else it would be none for some seconds after it is back, and two have no
+# majority without each other.
+autopilot { cleanup_dead_servers = false }
 {{- end}}
