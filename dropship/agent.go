@@ -55,7 +55,7 @@ func (a *Agent) Reload(services []*Service) {
 	a.m.attempts.forget() // whoever reloads may have mended what failed, in no file of ours
 	for _, name := range a.m.Store.Interrupted() {
 		if wanted[name] == nil && a.loops[name] == nil {
-			a.m.Logger.Warn("an update of a service that is not configured any more was interrupted: its after hooks have not run",
+			a.m.Logger.Error("an update of a service that is not configured any more was interrupted: its after hooks have not run",
 				"service", name, "state", a.m.Store.path(name))
 		}
 	}
