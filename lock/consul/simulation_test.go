@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	simulations = flag.Int("simulations", 30, "how many histories to simulate, each of some hundred turns")
+	simulations = flag.Int("simulations", 12, "how many histories to simulate, each of some hundred turns")
 	seed        = flag.Uint64("seed", 0, "simulate the one history of this seed")
 )
 

@@ -9,5 +9,6 @@ func faults() []Fault {
 		killFaults(),
 		signalFaults(),
 		networkFaults(),
+		slotFaults(),
 	)
 }
