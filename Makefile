@@ -22,7 +22,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test fuzz packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ demo: ## watch an install, an update and a rollback on this machine; needs nothi
 test: test-servers ## run all tests (or PACKAGES=...) with the race detector against the real servers, then end those
 	@trap '$(SERVERS) down' EXIT; $(SERVERS) versions && \
 	DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m $(PACKAGES)
+
+# The servers stay up, for the next run.
+torture: build test-servers ## disturb updates at every step by every fault, for 11 minutes (or TORTURE="-for 2h"; TORTURE=-h tells more)
+	$(GO) run ./test/torture $(TORTURE)
 
 # Go fuzzes one target at a time.
 fuzz: ## run every fuzz target for FUZZTIME (30s), one after another, up to the first failure

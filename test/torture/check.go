@@ -29,16 +29,20 @@ type state struct {
 	Unfinished json.RawMessage `json:"unfinished"`
 }
 
-func (m *Machine) state() (state, error) {
-	var st state
-	b, err := os.ReadFile(filepath.Join(m.StateDir, "app.json"))
-	if err != nil {
-		return st, fmt.Errorf("cannot read the state: %w", err)
+// state reads the state file. It is whole at every instant; but what is being read may be replaced, and then be
+// written over, while the process runs.
+func (m *Machine) state() (st state, err error) {
+	for range 5 {
+		var b []byte
+		if b, err = os.ReadFile(filepath.Join(m.StateDir, "app.json")); err != nil {
+			return st, fmt.Errorf("cannot read the state: %w", err)
+		}
+		st = state{}
+		if err = json.Unmarshal(b, &st); err == nil {
+			return st, nil
+		}
 	}
-	if err := json.Unmarshal(b, &st); err != nil {
-		return st, fmt.Errorf("cannot understand the state, which is never half written: %w", err)
-	}
-	return st, nil
+	return st, fmt.Errorf("cannot understand the state, which is never half written: %w", err)
 }
 
 // acknowledged checks that what the state says is installed is what is there, wherever no update is under way.
@@ -233,7 +237,8 @@ func (m *Machine) checkHooks() error {
 	return balanced(string(b))
 }
 
-// balanced reads the log of the hooks: the last that each update did is a start that went through.
+// balanced reads the log of the hooks: every update that stopped the application has started it again, or tried to
+// if it was a broken one.
 func balanced(log string) error {
 	stopped := make(map[string]bool)
 	for line := range strings.Lines(log) {
@@ -245,7 +250,7 @@ func balanced(log string) error {
 		switch {
 		case hook == "stop":
 			stopped[id] = true
-		case when == "end":
+		case hook == "start" && when != "begin": // a broken release cannot be started: that is known then
 			delete(stopped, id)
 		}
 	}

@@ -123,7 +123,10 @@ service "app" {
     type        = %q
 %s  }
   after "script" {
-    command = [%q, "start"]
+    command = [%[12]q, "start"]
+  }
+  after "script" {
+    command = [%[12]q, "check"]
   }
 }
 `, m.StateDir, m.store.block(), m.round.Servers.Consul.Address, service.String(), more, m.path("hook"),
@@ -185,17 +188,22 @@ func (m *Machine) look() (Release, error) {
 // Struck returns what is at the destination right after a fault, and checks that it is one complete release, and not
 // older than what was acknowledged. Nothing at all is [Absent], and right only for a directory that two renames switch.
 func (m *Machine) Struck() (Seen, error) {
+	seen, err := m.Seen()
+	if err == nil && seen != Absent {
+		err = m.acknowledged()
+	}
+	return seen, err
+}
+
+// Seen is Struck while a process may be at work.
+func (m *Machine) Seen() (Seen, error) {
 	got, err := m.look()
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && m.mayBeAbsent():
-		return Absent, m.acknowledged()
+		return Absent, nil
 	case err != nil:
 		return "", err
-	}
-	if err := m.acknowledged(); err != nil {
-		return "", err
-	}
-	if got == m.old {
+	case got == m.old:
 		return Old, nil
 	}
 	return New, nil
@@ -206,7 +214,7 @@ func (m *Machine) mayBeAbsent() bool { return m.Variant.Renames && !m.Variant.Pl
 // Close ends what still runs and removes what the machine has outside of its directory.
 func (m *Machine) Close() error {
 	if m.reader != nil {
-		m.reader.stop()
+		_ = m.reader.stop() // Check returned what it saw
 	}
 	m.mu.Lock()
 	alive := m.alive
@@ -218,5 +226,7 @@ func (m *Machine) Close() error {
 	return m.store.close()
 }
 
-// mark makes a file that tells the hooks what to do.
-func (m *Machine) mark(name string) error { return os.WriteFile(m.path(name), nil, 0o644) }
+// mark makes a file that tells the hooks what to do: see hook.sh.
+func (m *Machine) mark(name, text string) error {
+	return os.WriteFile(m.path(name), []byte(text+"\n"), 0o644)
+}

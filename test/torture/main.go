@@ -59,7 +59,7 @@ func torture(ctx context.Context) (int, error) {
 	run.all(ctx)
 	run.print()
 	if write != "" {
-		if err := run.writeTo(write); err != nil {
+		if err := run.writeTo(ctx, write); err != nil {
 			return 0, err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -45,6 +46,12 @@ func (r *run) matrix() string {
 		b.WriteString(" (no mixed tree, no service left stopped, no stage left)")
 	}
 	b.WriteString(".\n")
+	for i, c := range r.cells {
+		if c.fault.Places != nil && (i == 0 || r.cells[i-1].fault.Name != c.fault.Name) {
+			struck, known := c.fault.Places()
+			fmt.Fprintf(&b, "\"%s\" has struck %d of %d places.\n", c.fault.Name, struck, known)
+		}
+	}
 	return b.String()
 }
 
@@ -71,7 +78,7 @@ const (
 )
 
 // writeTo puts the matrix between the two markers of a file.
-func (r *run) writeTo(path string) error {
+func (r *run) writeTo(ctx context.Context, path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("cannot write the matrix: %w", err)
@@ -81,7 +88,7 @@ func (r *run) writeTo(path string) error {
 	if !found || !ended {
 		return fmt.Errorf("cannot write the matrix: %s lacks the markers %q and %q", path, beginMarker, endMarker)
 	}
-	version, err := exec.Command(r.binary, "version").Output()
+	version, err := exec.CommandContext(ctx, r.binary, "version").Output()
 	if err != nil {
 		return fmt.Errorf("cannot write the matrix: %w", err)
 	}

@@ -136,20 +136,28 @@ func (p *Process) Wait(ctx context.Context) (int, error) {
 }
 
 // Reach waits until the process has come to a step; it may be past it already. False: it has ended before.
-func (p *Process) Reach(ctx context.Context, step string) (bool, error) {
+func (p *Process) Reach(ctx context.Context, step string) (reached bool, err error) {
+	err = p.until(ctx, "step "+step, func() (bool, error) {
+		reached, err = p.progress.Been(step)
+		return reached, err
+	})
+	return reached, err
+}
+
+// until waits until something is done, or the process has ended.
+func (p *Process) until(ctx context.Context, what string, done func() (bool, error)) error {
 	tick := time.NewTicker(500 * time.Microsecond)
 	defer tick.Stop()
 	for {
-		been, err := p.progress.Been(step)
-		if err != nil || been {
-			return been, err
+		if ok, err := done(); err != nil || ok {
+			return err
 		}
 		select {
 		case <-tick.C:
 		case <-p.done:
-			return false, nil
+			return nil
 		case <-ctx.Done():
-			return false, fmt.Errorf("waited in vain for step %s; its log is %s: %w", step, p.progress.log, context.Cause(ctx))
+			return fmt.Errorf("waited in vain for %s: %w; the log:\n%s", what, context.Cause(ctx), p.Log())
 		}
 	}
 }

@@ -14,13 +14,14 @@ import (
 type Progress struct {
 	log, hooks string
 
-	mu        sync.Mutex
-	logAt     int64
-	hooksAt   int64
-	step      string
-	been      map[string]bool // steps so far
-	logRest   string
-	hooksRest string
+	mu         sync.Mutex
+	logAt      int64
+	hooksAt    int64
+	step       string
+	afterHooks int             // that are through
+	been       map[string]bool // steps so far
+	logRest    string
+	hooksRest  string
 }
 
 // follow begins to follow a process that is about to start.
@@ -45,7 +46,7 @@ func (p *Progress) Step() (string, error) {
 		return "", err
 	}
 	for _, line := range logged {
-		p.step = next(p.step, line)
+		p.step = p.next(line)
 		p.been[p.step] = true
 	}
 	ran, err := more(p.hooks, &p.hooksAt, &p.hooksRest)
@@ -73,7 +74,8 @@ func (p *Progress) Been(step string) (bool, error) {
 }
 
 // next returns the step after a line of the log.
-func next(step, line string) string {
+func (p *Progress) next(line string) string {
+	step := p.step
 	has := func(text string) bool { return strings.Contains(line, text) }
 	switch {
 	case has(`msg="configuration reloaded"`):
@@ -83,6 +85,7 @@ func next(step, line string) string {
 	case has("msg=staging"):
 		return "stage"
 	case has("msg=updating"):
+		p.afterHooks = 0
 		return "before"
 	case has(`msg="an update was interrupted`):
 		return "recovery"
@@ -95,7 +98,10 @@ func next(step, line string) string {
 	case has(`msg="hook done"`) && has("phase=before"):
 		return "switch"
 	case has(`msg="hook done"`) && has("phase=after"):
-		return "hold"
+		if p.afterHooks++; p.afterHooks == 2 {
+			return "hold"
+		}
+		return "after"
 	case has("msg=updated "), has(`msg="up to date"`):
 		return "check"
 	}

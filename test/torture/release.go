@@ -182,7 +182,7 @@ func sameTree(dir *os.File, v Variant, r Release) error {
 	}
 	defer root.Close()
 	want := maps.Clone(r.files())
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func (r *run) all(ctx context.Context) {
 		r.cells[0].errs = append(r.cells[0].errs, err.Error())
 		return
 	}
-	defer os.Remove(r.dirs) // what a violation left stays
+	defer func() { _ = os.Remove(r.dirs) }() // what a violation left stays
 	fmt.Fprintf(r.out, "torturing %d cells, seed %d\n", len(r.cells), r.seed)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

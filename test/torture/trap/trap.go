@@ -162,7 +162,7 @@ type trapper struct {
 
 // serve judges calls until no process is under the trap any more.
 func (t *trapper) serve(gone <-chan struct{}) error {
-	defer unix.Close(t.listener)
+	defer func() { _ = unix.Close(t.listener) }()
 	for {
 		poll := []unix.PollFd{{Fd: int32(t.listener), Events: unix.POLLIN}}
 		_, err := unix.Poll(poll, -1)
