@@ -21,6 +21,8 @@ const (
 	quarantineLimit = lock.QuarantineLimit
 	// boardTimeout bounds one exchange with the other machines of the group.
 	boardTimeout = 10 * time.Second
+	// tellAfter is the pause before another try to tell them what failed.
+	tellAfter = 500 * time.Millisecond
 	// toldLimit bounds, in bytes, what other machines are told of an error.
 	toldLimit = 300
 )
@@ -145,8 +147,9 @@ func (s *Service) board() lock.Board {
 // Shares reports whether the machines of the service's group tell each other what failed.
 func (s *Service) Shares() bool { return s.board() != nil }
 
-// tell puts a quarantine on the board while its caller goes on putting the machine in order. The function that it
-// returns waits for the end of that, and remembers what stands there. What cannot be told now is told at a later check.
+// tell puts a quarantine on the board while its caller goes on putting the machine in order. It tries for a while,
+// since a request that fails would cost the next machine a rollback. The function that it returns waits for the end of
+// that, and remembers what stands there. What cannot be told now is told at a later check.
 func (u *update) tell(ctx context.Context, q Quarantined) (wait func()) {
 	b := u.board()
 	if b == nil {
@@ -159,7 +162,12 @@ func (u *update) tell(ctx context.Context, q Quarantined) (wait func()) {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(ctx, boardTimeout)
 		defer cancel()
-		entry, err = b.Quarantine(ctx, u.Turn.Group, q.entry(u.Name))
+		for {
+			entry, err = b.Quarantine(ctx, u.Turn.Group, q.entry(u.Name))
+			if err == nil || !sleep(ctx, tellAfter) {
+				return
+			}
+		}
 	}()
 	return func() {
 		<-done

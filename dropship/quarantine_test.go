@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dropship/dropship/dropship"
@@ -143,38 +144,60 @@ func TestNothingIsInstalledUnasked(t *testing.T) {
 // The board is out of reach in the rollback: the machine knows at once, the others as soon as they can.
 func TestToldLater(t *testing.T) {
 	t.Parallel()
-	b := newBoard()
-	all := group(t, b, "web-01", "web-02")
-	w := all[0]
-	w.source.publish(pack(t, "bad"), "r-bad")
-	w.service.After = append(w.service.After, w.hook("never", nil))
-	down := func(context.Context, hooks.Event) error {
-		b.set(func(b *board) { b.err = errors.New("no answer") })
-		return nil
-	}
-	w.service.Before = hooks.Chain{w.hook("consul goes", down)}
-	if r, _ := w.update(); r.Outcome != dropship.RolledBack {
-		t.Fatalf("got %q", r.Outcome)
-	}
-	if !strings.Contains(w.log.String(), "told at a later check") {
-		t.Errorf("it does not say so:\n%s", w.log)
-	}
-	w.mustUpdate(dropship.Quarantine)
-	b.set(func(b *board) { b.err = nil })
-	w.mustUpdate(dropship.Quarantine)
-	if q := b.only(t); q.Host != "web-01" || q.Service != "web" || q.Hash != md5Hex(pack(t, "bad")) {
-		t.Errorf("got %+v", q)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		all := group(t, b, "web-01", "web-02")
+		w := all[0]
+		w.source.publish(pack(t, "bad"), "r-bad")
+		w.service.After = append(w.service.After, w.hook("never", nil))
+		down := func(context.Context, hooks.Event) error {
+			b.set(func(b *board) { b.err = errors.New("no answer") })
+			return nil
+		}
+		w.service.Before = hooks.Chain{w.hook("consul goes", down)}
+		if r, _ := w.update(); r.Outcome != dropship.RolledBack {
+			t.Fatalf("got %q", r.Outcome)
+		}
+		if !strings.Contains(w.log.String(), "told at a later check") {
+			t.Errorf("it does not say so:\n%s", w.log)
+		}
+		w.mustUpdate(dropship.Quarantine)
+		b.set(func(b *board) { b.err = nil })
+		w.mustUpdate(dropship.Quarantine)
+		if q := b.only(t); q.Host != "web-01" || q.Service != "web" || q.Hash != md5Hex(pack(t, "bad")) {
+			t.Errorf("got %+v", q)
+		}
 
-	// The store loses its data: whoever knows tells again, also one that only heard of it.
-	all[1].source.publish(pack(t, "bad"), "r-bad")
-	all[1].mustUpdate(dropship.Quarantine)
-	first := b.only(t)
-	b.set(func(b *board) { clear(b.m) })
-	all[1].mustUpdate(dropship.Quarantine)
-	if again := b.only(t); again != first {
-		t.Errorf("got %+v, want %+v", again, first)
-	}
+		// The store loses its data: whoever knows tells again, also one that only heard of it.
+		all[1].source.publish(pack(t, "bad"), "r-bad")
+		all[1].mustUpdate(dropship.Quarantine)
+		first := b.only(t)
+		b.set(func(b *board) { clear(b.m) })
+		all[1].mustUpdate(dropship.Quarantine)
+		if again := b.only(t); again != first {
+			t.Errorf("got %+v, want %+v", again, first)
+		}
+	})
+}
+
+// A request that fails must not cost the next machine a rollback: the slot is given back when the others are told.
+func TestTellsAgainInAnElection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		w := group(t, b, "web-01")[0]
+		w.service.Before = hooks.Chain{w.hook("election", func(_ context.Context, ev hooks.Event) error {
+			if ev.Status == hooks.StatusUpdate {
+				b.set(func(b *board) { b.err = errors.New("no cluster leader") })
+				time.AfterFunc(5*time.Second, func() { b.set(func(b *board) { b.err = nil }) })
+			}
+			return nil
+		})}
+		w.rollsBack()
+		if q := b.only(t); q.Host != "web-01" {
+			t.Errorf("got %+v", q)
+		}
+	})
 }
 
 func TestRetryFreesTheGroup(t *testing.T) {
