@@ -21,13 +21,14 @@ func callFaults() []Fault {
 	for _, f := range []struct {
 		name    string
 		verdict trap.Verdict
+		share   int // there are many calls
 	}{
-		{"kill -9 at a system call", trap.Verdict{Kill: true}},
-		{"I/O error at a system call", trap.Verdict{Errno: syscall.EIO}},
-		{"no space at a system call", trap.Verdict{Errno: syscall.ENOSPC}},
+		{"kill -9 at a system call", trap.Verdict{Kill: true}, 6},
+		{"I/O error at a system call", trap.Verdict{Errno: syscall.EIO}, 2},
+		{"no space at a system call", trap.Verdict{Errno: syscall.ENOSPC}, 2},
 	} {
 		c := &callFault{verdict: f.verdict, calls: make(map[place]int), struck: make(map[place]map[int]bool)}
-		all = append(all, Fault{Name: f.name, Steps: callSteps, Round: c.round, Places: c.places})
+		all = append(all, Fault{Name: f.name, Steps: callSteps, Share: f.share, Round: c.round, Places: c.places})
 	}
 	return all
 }

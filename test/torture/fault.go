@@ -19,6 +19,8 @@ type Fault struct {
 	// fault, before anything was repaired. It has then let a restarted agent recover and checked everything that
 	// is promised; an error is a violation (or trouble of the rig's own) and says what to look at.
 	Round func(ctx context.Context, r *Round) (Seen, error)
+	// Share is how much of the time a cell of this row gets, against 1 of others; 0 is 1.
+	Share int
 	// Places, if it is not nil, tells how many different places the rounds so far have struck, and of how many.
 	Places func() (struck, known int)
 }

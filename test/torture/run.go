@@ -42,6 +42,9 @@ type cell struct {
 	errs   []string
 }
 
+// spent is the time that the cell has had, of its share.
+func (c *cell) spent() time.Duration { return c.took / time.Duration(max(1, c.fault.Share)) }
+
 // A run is all rounds of one call of torture.
 type run struct {
 	options
@@ -132,7 +135,7 @@ func (r *run) next(cells []*cell, until time.Time) (*cell, int) {
 		switch {
 		case r.number >= 0 && c.begun > 0, r.number < 0 && r.rounds > 0 && c.begun >= r.rounds:
 			continue
-		case least == nil, c.begun == 0 && least.begun > 0, (c.begun == 0) == (least.begun == 0) && c.took < least.took:
+		case least == nil, c.begun == 0 && least.begun > 0, (c.begun == 0) == (least.begun == 0) && c.spent() < least.spent():
 			least = c
 		}
 	}
