@@ -10,7 +10,7 @@ packages=(
   tar libarchive-tools cpio pax zip                          # archives to unpack, made by the real tools
   bzip2 pigz xz-utils zstd
   e2fsprogs xfsprogs btrfs-progs bindfs mount                # disks of their own, for the errors that only real ones have
-  iproute2                                                   # ss, to see who listens
+  iproute2 strace                                            # ss, to see who listens; faults at system calls
   memcached swift-account swift-container swift-object swift-proxy
   graphite-carbon graphite-web gunicorn
 )

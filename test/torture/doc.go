@@ -6,16 +6,16 @@
 //
 // Put it into a file of its own, as a function that returns a [Fault], and add a line to faults.go. A round is
 //
-//	func round(ctx context.Context, r *Round) (Seen, error) {
+//	func round(ctx context.Context, r *Round) (_ Seen, err error) {
 //		m, err := NewMachine(ctx, r, r.Variant()) // a machine that runs release 1
 //		if err != nil {
 //			return "", err
 //		}
-//		defer m.Close()
+//		defer func() { err = errors.Join(err, m.Close()) }()
 //		if err := m.Publish(ctx, 2); err != nil { // Broken(2) for one whose after chain fails
 //			return "", err
 //		}
-//		p, err := m.Start(ctx, m.Command(), Watch{Strike: …})
+//		p, err := m.Start(ctx, m.Command(), nil) // or a Watch, to decide about each of its system calls
 //		… disturb, then wait until p has ended, or end it …
 //		seen, err := m.Struck()  // what is there right now
 //		if err != nil {
