@@ -12,7 +12,7 @@
 //			return "", err
 //		}
 //		defer func() { err = errors.Join(err, m.Close()) }()
-//		if err := m.Publish(ctx, 2); err != nil { // Broken(2) for one whose after chain fails
+//		if err := m.Publish(ctx, Good(2)); err != nil { // or Broken(2), for one whose after chain fails
 //			return "", err
 //		}
 //		p, err := m.Start(ctx, m.Command(), nil) // or a Watch, to decide about each of its system calls
