@@ -10,9 +10,8 @@ import (
 	"os"
 	"path"
 	"slices"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A tree is the directory that an archive is unpacked to. Nothing but it writes there meanwhile.
@@ -219,27 +218,6 @@ func (t *tree) symlink(entry, target string, a attributes) error {
 	return t.setLinkTime(base, a.mtime)
 }
 
-// setLinkTime sets the mtime of a symlink itself, which os.Root cannot.
-func (t *tree) setLinkTime(base string, mtime time.Time) error {
-	if mtime.IsZero() {
-		return nil
-	}
-	modified, err := unix.TimeToTimespec(mtime)
-	if err != nil {
-		return fmt.Errorf("cannot set its time of modification: %w", err)
-	}
-	d, err := t.parent.Open(".")
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, modified}
-	if err := unix.UtimesNanoAt(int(d.Fd()), base, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("cannot set its time of modification: %w", err)
-	}
-	return nil
-}
-
 func (t *tree) hardLink(entry, target string) error {
 	name, err := clean(entry)
 	if err != nil {
@@ -344,7 +322,7 @@ func (t *tree) settle(name string, a attributes) error {
 // checkWinding lets os.Root follow a symlink to where it leads: it goes nowhere outside.
 func (t *tree) checkWinding(name string) error {
 	_, err := t.root.Stat(name)
-	for _, harmless := range []error{nil, unix.ENOENT, unix.ENOTDIR, unix.ELOOP} {
+	for _, harmless := range []error{nil, fs.ErrNotExist, syscall.ENOTDIR, syscall.ELOOP} {
 		if errors.Is(err, harmless) {
 			return nil
 		}

@@ -44,3 +44,9 @@ var (
 
 // RenameChecked is what file systems get that cannot refuse to replace.
 var RenameChecked = renameChecked
+
+// SyncEach is what makes a release durable on systems without syncfs.
+var (
+	SyncEach = syncEach
+	SyncOne  = syncOne
+)

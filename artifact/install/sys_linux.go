@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,25 +37,6 @@ func rename2(root *os.Root, a, b string, flags uint) error {
 			}
 		})
 	})
-}
-
-// within calls f with the descriptor of the directory that name is in, and what name is called there. It goes
-// through no symlink: nobody may put one in the way between a check of the way and a rename.
-func within(root *os.Root, name string, f func(dir int, base string) error) error {
-	dir, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer func() { dir.Close() }()
-	for part := range strings.SplitSeq(filepath.Dir(name), string(filepath.Separator)) {
-		next, err := openAt(dir, part, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-		if err != nil {
-			return err
-		}
-		dir.Close()
-		dir = next
-	}
-	return f(int(dir.Fd()), filepath.Base(name))
 }
 
 func identify(root *os.Root, name string) (identity, error) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,25 @@ func openAt(dir *os.File, name string, flags int, mode uint32) (*os.File, error)
 			return os.NewFile(uintptr(fd), path), nil
 		}
 	}
+}
+
+// within calls f with the descriptor of the directory that name is in, and what name is called there. It goes
+// through no symlink: nobody may put one in the way between a check of the way and a rename.
+func within(root *os.Root, name string, f func(dir int, base string) error) error {
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer func() { dir.Close() }()
+	for part := range strings.SplitSeq(filepath.Dir(name), string(filepath.Separator)) {
+		next, err := openAt(dir, part, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return err
+		}
+		dir.Close()
+		dir = next
+	}
+	return f(int(dir.Fd()), filepath.Base(name))
 }
 
 // openLock opens the lock file in folder, and makes it if it is missing.
