@@ -166,19 +166,31 @@ func slots(t *testing.T, address, prefix string) api.KVPairs {
 	return pairs
 }
 
-// wantHolder fails unless one slot is held in Consul, for that service and hash.
+// wantHolder fails unless one machine holds a slot in Consul, and nobody else is in line: its key says for which service
+// and hash, and its session has the key of the slot, too.
 func wantHolder(t *testing.T, address, prefix, service, hash string) {
 	t.Helper()
 	pairs := slots(t, address, prefix)
-	if len(pairs) != 1 {
-		t.Errorf("%d keys below %s while a hook runs, want 1", len(pairs), prefix)
+	slot := prefix + "/" + service + "/.slot-0" // sorts before what begins with a letter or a digit
+	if len(pairs) != 2 || pairs[0].Key != slot {
+		t.Errorf("keys below %s while a hook runs: got %v, want %s and its holder's", prefix, keys(pairs), slot)
 		return
 	}
 	var holder lock.Holder
-	if err := json.Unmarshal(pairs[0].Value, &holder); err != nil {
+	if err := json.Unmarshal(pairs[1].Value, &holder); err != nil {
 		t.Error(err)
 	}
-	if pairs[0].Session == "" || holder.Service != service || holder.Hash != hash {
-		t.Errorf("the slot: session %q, holder %+v; want one of %s for %s", pairs[0].Session, holder, service, hash)
+	session := pairs[1].Session
+	if session == "" || pairs[0].Session != session || !holder.Holding || holder.Service != service || holder.Hash != hash {
+		t.Errorf("the slot is of session %q; its holder, of session %q: %+v; want one that holds it for %s of %s",
+			pairs[0].Session, session, holder, hash, service)
 	}
+}
+
+func keys(pairs api.KVPairs) []string {
+	var all []string
+	for _, p := range pairs {
+		all = append(all, p.Key)
+	}
+	return all
 }
