@@ -33,6 +33,7 @@ beside a running agent: no two processes work on one service, or one destination
 Exit code 0 if every service is at its repository's hash now, 1 if one is not, 3 if one waited longer
 than --wait for its slot. SIGINT (Ctrl-C), SIGTERM and SIGHUP stop it: it abandons updates whose hooks have
 not begun and completes the others. A second one ends it at once.`,
+		ValidArgsFunction: a.completeServices,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if dryRun {
 				return a.plan(cmd.Context(), names)
@@ -54,10 +55,11 @@ not begun and completes the others. A second one ends it at once.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
 			defer stop()
-			context.AfterFunc(ctx, func() {
+			ignore := context.AfterFunc(ctx, func() {
 				stop() // a second Ctrl-C ends the process at once
 				logger.Info("interrupted: completing updates whose hooks have begun")
 			})
+			defer ignore() // before the stop that ends ctx, too, and is no signal
 			return a.apply(ctx, m, services, wait, logger)
 		},
 	}
