@@ -20,6 +20,9 @@
 // background when it exits by itself lives on, whether it holds the command's output or not; but nobody
 // reads that any more, and writing to it fails. So a daemon started this way should redirect its output;
 // better still, let systemd start it.
+//
+// On Windows the shell is cmd.exe, the command is in a job object, which is ended without a word, what it started
+// included, and there is no user; docs/platforms.md has the rest.
 package script
 
 import (
@@ -33,7 +36,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/dropship/dropship/hooks"
@@ -52,16 +54,12 @@ type command struct {
 	argv  []string
 }
 
-// args returns the program and its arguments.
-func (c command) args() []string {
-	if c.argv != nil {
-		return c.argv
+// cmd returns the command, not started yet.
+func (c command) cmd(ctx context.Context) *exec.Cmd {
+	if c.argv == nil {
+		return shellCommand(ctx, c.shell)
 	}
-	shell := "/bin/sh"
-	if _, err := os.Stat("/bin/bash"); err == nil {
-		shell = "/bin/bash"
-	}
-	return []string{shell, "-c", c.shell}
+	return exec.CommandContext(ctx, c.argv[0], c.argv[1:]...)
 }
 
 func (c command) String() string {
@@ -104,24 +102,27 @@ func (h *Hook) Run(ctx context.Context, ev hooks.Event) error {
 	if err != nil {
 		return err
 	}
-	args := h.command.args()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := h.command.cmd(ctx)
 	cmd.Dir = workingDir(ev.Destination)
 	cmd.Env = append(append(account.environ(), h.env...), ev.Environ()...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: account.credential}
+	group, err := newGroup(cmd, account)
+	if err != nil {
+		return fmt.Errorf("cannot start %s: %w", cmd.Path, err)
+	}
+	defer group.close()
 	out := &output{logger: h.logger.With("service", ev.Name, "hook", h.name, "update_id", ev.UpdateID)}
-	if err := h.run(ctx, cmd, out); err != nil {
+	if err := h.run(ctx, cmd, group, out); err != nil {
 		return h.explain(ctx, err, cmd, out)
 	}
 	return nil
 }
 
 // run starts cmd, has its output read, and returns when it, and after a cancellation its whole group, is gone.
-func (h *Hook) run(ctx context.Context, cmd *exec.Cmd, out *output) error {
+func (h *Hook) run(ctx context.Context, cmd *exec.Cmd, group *group, out *output) error {
 	var killAt time.Time // set by Cancel, which Wait waits for
 	cmd.Cancel = func() error {
 		killAt = time.Now().Add(h.grace)
-		return signalGroup(cmd, syscall.SIGTERM)
+		return group.stop()
 	}
 	cmd.WaitDelay = h.grace
 
@@ -137,13 +138,16 @@ func (h *Hook) run(ctx context.Context, cmd *exec.Cmd, out *output) error {
 	if err != nil {
 		return err
 	}
+	if err := group.started(); err != nil {
+		return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
 	var readers sync.WaitGroup
 	readers.Go(func() { out.read(ctx, stdout, "stdout") })
 	readers.Go(func() { out.read(ctx, stderr, "stderr") })
 
 	err = cmd.Wait()
 	if !killAt.IsZero() {
-		endGroup(cmd, killAt)
+		group.end(killAt)
 	}
 	limit := time.Now().Add(drain)
 	err = errors.Join(err, stdout.SetReadDeadline(limit), stderr.SetReadDeadline(limit))
@@ -153,11 +157,11 @@ func (h *Hook) run(ctx context.Context, cmd *exec.Cmd, out *output) error {
 }
 
 func openPipes(cmd *exec.Cmd) (stdout, stderr *os.File, err error) {
-	stdout, stdoutWriter, err := os.Pipe()
+	stdout, stdoutWriter, err := outputPipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot make a pipe for the command's output: %w", err)
 	}
-	stderr, stderrWriter, err := os.Pipe()
+	stderr, stderrWriter, err := outputPipe()
 	if err != nil {
 		closeFiles(stdout, stdoutWriter)
 		return nil, nil, fmt.Errorf("cannot make a pipe for the command's output: %w", err)

@@ -1,3 +1,5 @@
+//go:build unix
+
 package script
 
 import (
@@ -11,24 +13,41 @@ import (
 	"time"
 )
 
-// signalGroup signals the process group that cmd leads.
-func signalGroup(cmd *exec.Cmd, signal syscall.Signal) error {
-	err := syscall.Kill(-cmd.Process.Pid, signal)
+// A group is a command and what it started: a process group that the command leads.
+type group struct{ cmd *exec.Cmd }
+
+// newGroup prepares cmd, which is to be started next, to run as that account and to lead a group.
+func newGroup(cmd *exec.Cmd, a account) (*group, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: a.credential}
+	return &group{cmd}, nil
+}
+
+// started completes the group after the start of the command.
+func (g *group) started() error { return nil }
+
+// stop asks the group to end.
+func (g *group) stop() error { return g.signal(syscall.SIGTERM) }
+
+// end waits for what is left of a group that was asked to end and whose leader is gone, and kills
+// what is still there at killAt. It selects on no context: this is how a hook ends after its context did.
+func (g *group) end(killAt time.Time) {
+	if awaitGroup(g.cmd.Process.Pid, killAt) {
+		return
+	}
+	_ = g.signal(syscall.SIGKILL) // an error means that the group ended just now
+	// A process that hangs in the kernel dies when it comes back from there; nobody can wait for that.
+	awaitGroup(g.cmd.Process.Pid, time.Now().Add(time.Second))
+}
+
+// close forgets the group, and leaves alone what still runs in it.
+func (g *group) close() {}
+
+func (g *group) signal(signal syscall.Signal) error {
+	err := syscall.Kill(-g.cmd.Process.Pid, signal)
 	if errors.Is(err, syscall.ESRCH) {
 		return os.ErrProcessDone
 	}
 	return err
-}
-
-// endGroup waits for what is left of a group that was told to end and whose leader is gone, and kills
-// what is still there at killAt. It selects on no context: this is how a hook ends after its context did.
-func endGroup(cmd *exec.Cmd, killAt time.Time) {
-	if awaitGroup(cmd.Process.Pid, killAt) {
-		return
-	}
-	_ = signalGroup(cmd, syscall.SIGKILL) // an error means that the group ended just now
-	// A process that hangs in the kernel dies when it comes back from there; nobody can wait for that.
-	awaitGroup(cmd.Process.Pid, time.Now().Add(time.Second))
 }
 
 // awaitGroup reports whether the group is gone before limit.
