@@ -19,7 +19,8 @@ func (a *app) planCommand() *cobra.Command {
 		Short: "Show what apply would do, and change nothing",
 		Long: `Plan asks each service's repository what it holds and shows what an update would do: revisions, bytes to
 download, hooks in order, slot. It takes no slot and writes nothing. Exit code 1 if a service cannot be planned.`,
-		RunE: func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names) },
+		ValidArgsFunction: a.completeServices,
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names) },
 	}
 }
 

@@ -34,7 +34,8 @@ answer, 3 if another process works on the service.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, names []string) error { return a.retry(cmd.Context(), names) },
+		ValidArgsFunction: a.completeServices,
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.retry(cmd.Context(), names) },
 	}
 }
 

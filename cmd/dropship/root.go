@@ -42,29 +42,10 @@ type app struct {
 // run executes a command line and returns its exit code. Results go to stdout, everything else to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{stdout: stdout, stderr: stderr}
-	root := &cobra.Command{
-		Use:   "dropship",
-		Short: "Keep the services of this machine at what their artifact repository holds",
-		Long: `Dropship compares the artifact of each service with what is installed. When they differ it downloads,
-verifies and unpacks the new one beside the destination, waits for its turn among the machines,
-runs the before hooks, switches in one atomic step, runs the after hooks, and rolls back if they fail.
-
-Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuration, 3 not free within --wait.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Version:       version,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	root := a.rootCommand()
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	root.CompletionOptions.HiddenDefaultCmd = true
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.config, "config", defaultConfig, "configuration `file`, or a directory whose *.hcl are all read")
-	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
-	flags.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	root.AddCommand(a.agentCommand(), a.applyCommand(), a.planCommand(), a.retryCommand(), a.validateCommand(), a.versionCommand())
 
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -79,6 +60,32 @@ Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuratio
 		a.sayWhy(exit.err)
 	}
 	return exit.code
+}
+
+// rootCommand returns dropship with all its commands.
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dropship",
+		Short: "Keep the services of this machine at what their artifact repository holds",
+		Long: `Dropship compares the artifact of each service with what is installed. When they differ it downloads,
+verifies and unpacks the new one beside the destination, waits for its turn among the machines,
+runs the before hooks, switches in one atomic step, runs the after hooks, and rolls back if they fail.
+
+Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuration, 3 not free within --wait.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.config, "config", defaultConfig, "configuration `file`, or a directory whose *.hcl are all read")
+	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&a.logFormat, "log-format", "text", "text or json")
+	root.AddCommand(a.agentCommand(), a.applyCommand(), a.planCommand(), a.retryCommand(), a.validateCommand(), a.versionCommand())
+	a.completeFlags(root)
+	return root
 }
 
 // sayWhy writes why the program ends, as a line of the log where that is for machines.
