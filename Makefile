@@ -22,7 +22,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build man demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bin/dropship: FORCE
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/dropship
 
 FORCE:
+
+man: ## make the manual pages in packaging/man from the commands' help and from docs/
+	$(GO) test ./cmd/dropship -run '^TestManualPages$$' -count=1 -update
 
 demo: ## watch an install, an update and a rollback on this machine; needs nothing but Go
 	$(GO) run ./test/demo

@@ -15,6 +15,7 @@ packages=(
   systemd-container debootstrap                              # a machine with a systemd of its own, to install in
   memcached swift-account swift-container swift-object swift-proxy
   graphite-carbon graphite-web gunicorn
+  mandoc groff-base                                          # manual pages
 )
 
 missing=()
