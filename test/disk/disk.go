@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,7 +53,7 @@ type Disk struct {
 	filler int
 }
 
-// New makes a disk in a directory of the test, and unmounts it at its end.
+// New makes a disk in a directory of the test, and unmounts it at its end, also if the test fails.
 func New(t testing.TB, o Options) *Disk {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "disk")
@@ -151,24 +150,17 @@ func (d *Disk) format(ctx context.Context, bytes int64) error {
 }
 
 func (d *Disk) mountImage(ctx context.Context) error {
-	options := append([]string{"loop"}, d.o.Mount...)
-	if err := run(ctx, "mount", "-t", string(d.o.Kind), "-o", strings.Join(options, ","), d.image, d.Dir); err != nil {
+	loop, err := attach(d.image)
+	if err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, "findmnt", "--noheadings", "--output", "SOURCE", d.Dir).Output()
-	if err != nil {
-		return errors.Join(fmt.Errorf("cannot find the device: %w", err), unix.Unmount(d.Dir, 0))
+	defer loop.Close() // the device is given back once nobody has it open or mounted
+	args := []string{"-t", string(d.o.Kind)}
+	if len(d.o.Mount) > 0 {
+		args = append(args, "-o", strings.Join(d.o.Mount, ","))
 	}
-	d.Device = strings.TrimSpace(string(out))
-	return nil
-}
-
-func run(ctx context.Context, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return nil
+	d.Device = loop.Name()
+	return run(ctx, "mount", append(args, d.Device, d.Dir)...)
 }
 
 // Unmount unmounts the disk; one that failed loses what was not written to it. It waits, for half a minute, for others
@@ -188,7 +180,7 @@ func unmount(dir string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := unix.Unmount(dir, 0)
+		err := within("unmounting "+dir, func() error { return unix.Unmount(dir, 0) })
 		if err == nil {
 			return nil
 		}
