@@ -4,9 +4,10 @@ SHELL    := /bin/bash
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dropship
 PACKAGES ?= ./...
 FUZZTIME ?= 30s
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMIT   ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
-LDFLAGS  := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+# The version is written in debian/changelog alone.
+VERSION  ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+COMMIT   ?= $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
+LDFLAGS  := -s -buildid= -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # The version is in LDFLAGS; asking git for it again fails in a checkout that belongs to another user.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
@@ -22,7 +23,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build man demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build man deb demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,10 @@ FORCE:
 
 man: ## make the manual pages in packaging/man from the commands' help and from docs/
 	$(GO) test ./cmd/dropship -run '^TestManualPages$$' -count=1 -update
+
+# DEB_EDIT is a command that changes the copy of the checkout that is built: for tests of an upgrade.
+deb: ## build the Debian packages in DEB_DIR (dist), for DEB_ARCH (amd64 arm64), reproducibly
+	@COMMIT='$(COMMIT)' packaging/deb.sh $(if $(DEB_EDIT),-e '$(DEB_EDIT)') $(or $(DEB_DIR),dist) $(or $(DEB_ARCH),amd64 arm64)
 
 demo: ## watch an install, an update and a rollback on this machine; needs nothing but Go
 	$(GO) run ./test/demo
