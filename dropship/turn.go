@@ -82,27 +82,63 @@ func (u *update) fence(ctx context.Context) error {
 	return nil
 }
 
-// recheck asks the repository again once the slot is held, and stages anew what changed meanwhile; and the other
-// machines, one of which may have had its turn with it by now and rolled it back. It ends when the slot is lost.
-func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.Release) (install.Release, Result, error) {
+// comeToTurn stages what is new and, where the service takes turns, waits for a slot. An outcome in the result means
+// that there is nothing to install. What is published during the wait is staged with the slot given back, and waits in
+// line again: a slot is never held by a machine that waits for bytes, which may take hours.
+func (u *update) comeToTurn(ctx context.Context) (install.Release, Result, error) {
+	for {
+		info, rel, r, err := u.prepare(ctx)
+		if err == nil && r.Outcome != "" {
+			return rel, r, u.outOfOrder()
+		}
+		if err != nil {
+			return rel, r, err
+		}
+		// No slot is taken, and no hook runs, on a machine that could not record how it went.
+		if err := u.m.Store.Reserve(u.st); err != nil {
+			return rel, Result{}, &StepError{StepState, err}
+		}
+		if u.Turn == nil {
+			return rel, Result{}, nil
+		}
+		if u.lease, err = u.acquire(ctx, rel); err != nil {
+			return rel, Result{}, &StepError{StepSlot, err}
+		}
+		// The wait may have been long: what is at the destination, and in the repository, now?
+		if err := u.look(); err != nil {
+			return rel, Result{}, &StepError{StepState, err}
+		}
+		newer, r, err := u.recheck(ctx, info, rel)
+		if err != nil || !newer {
+			return rel, r, err
+		}
+		u.log.InfoContext(ctx, "published anew during the wait: giving the slot back to stage it", "staged", rel.Hash)
+		u.release(ctx)
+		u.lease = nil
+	}
+}
+
+// recheck asks the repository again once the slot is held, and reports whether there is something newer than what was
+// staged; and the other machines, one of which may have had its turn with it by now and rolled it back. It is an error
+// if the slot is lost by its end.
+func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.Release) (newer bool, r Result, err error) {
 	ctx, cancel := lock.WithLease(ctx, u.lease)
 	defer cancel()
 	info, err := u.Source.Stat(ctx)
-	var r Result
 	switch {
 	case err != nil:
 		err = &StepError{StepCheck, err}
 	case info.Revision != staged.Revision:
-		_, rel, r, err = u.prepare(ctx)
+		return true, Result{}, nil
 	default:
 		if r, err = u.consult(ctx, info, rel.Hash, r); err == nil {
 			err = u.discardQuarantined(r)
 		}
 	}
-	if lost := context.Cause(ctx); err != nil && errors.Is(lost, lock.ErrLost) {
+	if lost := u.lease.Err(); lost != nil && r.Outcome == "" {
 		err = &StepError{StepSlot, lost}
 	}
-	return rel, r, err
+	return false, r, err
 }
 
 // turnWait is how long a recovery waits for a slot before it rolls back without one.

@@ -38,34 +38,14 @@ func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
 	}
 	u.putInOrder(ctx)
 
-	info, rel, r, err := u.prepare(ctx)
-	if err == nil && r.Outcome != "" {
-		return r, u.outOfOrder()
-	}
-	if err != nil {
+	defer func() {
+		if u.lease != nil {
+			u.release(ctx)
+		}
+	}()
+	rel, r, err := u.comeToTurn(ctx)
+	if err != nil || r.Outcome != "" {
 		return r, err
-	}
-
-	// No slot is taken, and no hook runs, on a machine that could not record how it went.
-	if err := m.Store.Reserve(u.st); err != nil {
-		return Result{}, &StepError{StepState, err}
-	}
-	if s.Turn != nil {
-		if u.lease, err = u.acquire(ctx, rel); err != nil {
-			return Result{}, &StepError{StepSlot, err}
-		}
-		defer u.release(ctx)
-		// The wait may have been long: what is at the destination, and in the repository, now?
-		if err := u.look(); err != nil {
-			return Result{}, &StepError{StepState, err}
-		}
-		if rel, r, err = u.recheck(ctx, info, rel); err != nil || r.Outcome != "" {
-			return r, err
-		}
-		// And that may have taken long, too: no hook runs on a machine whose turn is over.
-		if err := u.fence(ctx); err != nil {
-			return Result{}, &StepError{StepSlot, err}
-		}
 	}
 	if ctx.Err() != nil {
 		return Result{}, &StepError{StepSlot, context.Cause(ctx)}
@@ -101,8 +81,8 @@ func (s *Service) begin(ctx context.Context, m *Machine) (*update, error) {
 	case u.st.Journal != nil:
 		err = u.own()
 	default:
-		if key := "recover " + s.Site.Destination(); u.st.Installed != nil && m.once(key) && u.own() != nil {
-			m.said.Delete(key) // only tidying up, which can wait: for a disk that takes writes again, for who is at work
+		if u.st.Installed != nil && m.once(u.tidied()) && u.own() != nil {
+			u.untidy() // which can wait: for a disk that takes writes again, for who is at work
 		}
 		err = u.look()
 	}
@@ -112,6 +92,12 @@ func (s *Service) begin(ctx context.Context, m *Machine) (*update, error) {
 	}
 	return u, nil
 }
+
+// tidied is what a machine remembers once nothing half done is left at the destination.
+func (u *update) tidied() string { return "recover " + u.Site.Destination() }
+
+// untidy lets the next check remove what is left at the destination, and not only the next update or start.
+func (u *update) untidy() {}
 
 // own makes this update the only one that works on the destination, whatever service or state directory another
 // may have, removes what a process left there that was killed, and looks at what is there now.
@@ -236,7 +222,9 @@ func (u *update) settle(ctx context.Context, j *Journal) error {
 		return &StepError{StepState, err}
 	}
 	if err := u.Site.Prune(); err != nil {
-		// The update is good; a leftover only costs disk, and the next update tries again.
+		// The update is good; a leftover only costs disk. The next check removes what was begun to be removed, and
+		// the next update tries the rest again.
+		u.untidy()
 		u.log.WarnContext(ctx, "cannot remove old releases", "error", err)
 	}
 	return nil

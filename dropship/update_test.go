@@ -145,16 +145,26 @@ func TestPublishedAnewWhileReadingStartsAgain(t *testing.T) {
 	w.wantLive("2")
 }
 
-func TestRecheckUnderTheSlotStagesAnew(t *testing.T) {
+// However long it takes to download what was published during the wait: the others do not wait for it.
+func TestPublishedDuringTheWaitIsStagedWithoutTheSlot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.takesTurns()
 	w.source.publish(pack(t, "1"), "r1")
 	w.locker.onGrant = func() { w.source.publish(pack(t, "2"), "r2") }
+	opens := 0
+	w.source.set(func(s *source) {
+		s.onOpen = func() {
+			opens++
+			if w.locker.acquired != w.locker.givenBack() {
+				t.Errorf("download %d: the slot is held", opens)
+			}
+		}
+	})
 	w.mustUpdate(dropship.Updated)
 	w.wantLive("2")
-	if w.locker.acquired != 1 || w.locker.released != 1 {
-		t.Errorf("slots: got %d acquired and %d released, want 1 and 1", w.locker.acquired, w.locker.released)
+	if w.locker.acquired != 2 || w.locker.released != 2 || opens != 2 {
+		t.Errorf("got %d slots acquired, %d given back, and %d downloads, want 2 of each", w.locker.acquired, w.locker.released, opens)
 	}
 	if entries, err := w.service.Site.Releases(); err != nil || len(entries) != 1 {
 		t.Errorf("releases: got %v, %v, want only the one installed", entries, err)
@@ -196,13 +206,7 @@ func TestFenceRefusesTheSwitch(t *testing.T) {
 	w.mustUpdate(dropship.Updated)
 	w.service.Before = hooks.Chain{w.hook("stop", nil)}
 	w.service.After = hooks.Chain{w.hook("start", nil)}
-	w.locker.checks = 0
-	w.locker.check = func(call int) error {
-		if call == 1 {
-			return nil // before the first hook
-		}
-		return lock.ErrLost
-	}
+	w.locker.check = func() error { return lock.ErrLost }
 	w.source.publish(pack(t, "2"), "r2")
 	_, err := w.update()
 	if !errors.Is(err, lock.ErrLost) || stepOf(t, err) != dropship.StepSwitch {
@@ -217,33 +221,28 @@ func TestFenceRefusesTheSwitch(t *testing.T) {
 	w.wantLive("2")
 }
 
-// Staging anew under the slot takes its time. A machine whose turn is over by then runs no hook.
-func TestSlotLostWhileStagingAnewRunsNoHook(t *testing.T) {
+// A machine whose turn is over by the time that the repository and the others have answered runs no hook.
+func TestSlotLostInTheRecheckRunsNoHook(t *testing.T) {
 	t.Parallel()
-	for name, lose := range map[string]func(w *world){
-		"noticed":         func(w *world) { close(w.locker.lease.lost) },
-		"found by asking": func(w *world) { w.locker.check = func(int) error { return lock.ErrLost } },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.takesTurns()
-			w.service.Before = hooks.Chain{w.hook("stop", nil)}
-			w.service.After = hooks.Chain{w.hook("start", nil)}
-			w.source.publish(pack(t, "1"), "r1")
-			w.locker.onGrant = func() {
-				w.source.publish(pack(t, "2"), "r2")
-				w.source.set(func(s *source) { s.onOpen = func() { lose(w) } })
+	w := newWorld(t)
+	w.takesTurns()
+	w.service.Before = hooks.Chain{w.hook("stop", nil)}
+	w.service.After = hooks.Chain{w.hook("start", nil)}
+	w.source.publish(pack(t, "1"), "r1")
+	w.source.set(func(s *source) {
+		s.onStat = func() {
+			if w.locker.acquired == 1 {
+				close(w.locker.lease.lost)
 			}
-			if _, err := w.update(); !errors.Is(err, lock.ErrLost) {
-				t.Errorf("got %v, want ErrLost", err)
-			}
-			w.wantRan()
-			w.wantLive("")
-			if w.locker.released != 1 {
-				t.Errorf("the slot was given back %d times, want 1", w.locker.released)
-			}
-		})
+		}
+	})
+	if _, err := w.update(); !errors.Is(err, lock.ErrLost) || stepOf(t, err) != dropship.StepSlot {
+		t.Errorf("got %v, want ErrLost at the slot", err)
+	}
+	w.wantRan()
+	w.wantLive("")
+	if w.locker.released != 1 {
+		t.Errorf("the slot was given back %d times, want 1", w.locker.released)
 	}
 }
 

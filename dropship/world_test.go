@@ -324,9 +324,8 @@ func (b *body) Close() error {
 // A locker is a semaphore in memory whose troubles are made by hand.
 type locker struct {
 	mu       sync.Mutex
-	err      error                // what Acquire answers
-	check    func(call int) error // what Check answers, calls being counted from 1
-	checks   int
+	err      error        // what Acquire answers
+	check    func() error // what Check answers, calls being counted from 1
 	onGrant  func()
 	lease    *lease
 	acquired int
@@ -381,7 +380,6 @@ func (s *lease) Err() error {
 func (s *lease) Check(context.Context) error {
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
-	s.l.checks++
 	select {
 	case <-s.lost:
 		return lock.ErrLost
@@ -390,7 +388,7 @@ func (s *lease) Check(context.Context) error {
 	if s.l.check == nil {
 		return nil
 	}
-	return s.l.check(s.l.checks)
+	return s.l.check()
 }
 
 func (s *lease) Release(context.Context) error {

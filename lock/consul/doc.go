@@ -10,9 +10,7 @@
 // shows who holds and who waits. The order of arrival is the order of the keys' CreateIndex, and the first
 // `updateSlots` of a group hold. Who waits watches only the contender right before it; only the first in
 // line watches the whole group. Whoever enters says so in its own key, which wakes the next. So a slot that
-// comes free wakes one machine, and a turn costs about ten requests (and a renewal each third of the TTL, and
-// a watch each half minute of waiting) however many machines wait. What those further back are told of who is
-// ahead may be five minutes old.
+// comes free wakes one machine. What those further back are told of who is ahead may be five minutes old.
 //
 // Each slot is a key, too: PREFIX/GROUP/.slot-0, .slot-1 … One transaction enters: it takes a slot that is free and
 // writes "holding" into the contender's key, both only if the session still has that key, and returns the line as of
@@ -23,6 +21,25 @@
 // Keys below the prefix that no session holds are nobody's, and ignored: leftovers, notes, the .lock of
 // Consul's own semaphore. So are keys in folders below a group's, which are another lock's, with a longer
 // prefix. A key that a session holds counts, even if its value cannot be read.
+//
+// # What a turn costs
+//
+// Nine requests for each machine, however many wait:
+//
+//  1. the session is made
+//  2. the key is put into line (a transaction that returns the line)
+//  3. a watch of the contender before it, which ends when that one takes its slot
+//  4. a watch of the group, which ends when that one gives it back
+//  5. the slot is taken (a transaction that returns the line)
+//  6. a watch of its own key, for as long as the slot is held
+//  7. Check, right before the switch
+//  8. the slot is given back (a transaction)
+//  9. the session is ended
+//
+// With several slots there is one more between 3 and 4, a look at the whole line, since it may have become shorter in
+// two places. Who need not wait asks the same instead of 3 and 4. To this come a renewal each third of the TTL, another
+// watch for each half minute of waiting or holding, a look of the first in line at each newcomer, and what an update
+// asks of the board: once before it downloads, and once with the slot.
 //
 // # What is promised
 //

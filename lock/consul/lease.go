@@ -25,7 +25,13 @@ func newLease(p *place, index uint64) *lease {
 
 func (l *lease) Lost() <-chan struct{} { return l.place.alive.Done() }
 
-func (l *lease) Err() error { return l.place.lost() }
+// Err looks at the clock, too: a process that was paused hears of the loss before it does anything else.
+func (l *lease) Err() error {
+	if l.place.background.Err() != nil { // lost, or given back: a slot that is given back is not lost by the time that goes by
+		return l.place.lost()
+	}
+	return l.place.check()
+}
 
 // Check asks the local clock first, then Consul, then the clock again, since the answer may have taken its time.
 // An election of a leader must not cost the update that waits for the answer, so it asks until there is one.

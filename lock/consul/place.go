@@ -110,13 +110,18 @@ func (p *place) change(ctx context.Context, q queue, m move, before contender) (
 	}
 	// What happened to the one before only wakes; what it means is decided on a read of the whole line.
 	for range watchesPerRead {
-		session, index, err := p.store.key(ctx, before.key, before.modified)
+		now, err := p.store.key(ctx, before.key, before.modified)
 		if err != nil {
 			return queue{}, err
 		}
-		if session != before.session || index != before.modified {
-			break
+		if now.session == before.session && now.modified == before.modified {
+			continue
 		}
+		if p.holder.Slots == 1 && now.session == before.session && now.holder.Holding {
+			// It has taken the only slot, so nobody else is ahead any more: no need to read what is behind.
+			return q.behind(now, p.key), nil
+		}
+		break
 	}
 	return p.store.line(ctx, 0)
 }

@@ -26,6 +26,15 @@ type contender struct {
 	readable bool // the value was a Holder
 }
 
+func newContender(p *api.KVPair) contender {
+	c := contender{key: p.Key, session: p.Session, created: p.CreateIndex, modified: p.ModifyIndex}
+	c.readable = json.Unmarshal(p.Value, &c.holder) == nil && c.holder.Host != ""
+	if !c.readable {
+		c.holder = lock.Holder{Host: "an unknown holder of key " + p.Key}
+	}
+	return c
+}
+
 // A queue is the contenders of one group in order of arrival, as of index: a pure value, made from one
 // consistent read. The first `slots` of it hold.
 //
@@ -54,12 +63,7 @@ func newQueue(folder string, pairs api.KVPairs, index uint64) queue {
 			q.slots[p.Key] = p.Session
 			continue
 		}
-		c := contender{key: p.Key, session: p.Session, created: p.CreateIndex, modified: p.ModifyIndex}
-		c.readable = json.Unmarshal(p.Value, &c.holder) == nil && c.holder.Host != ""
-		if !c.readable {
-			c.holder = lock.Holder{Host: "an unknown holder of key " + p.Key}
-		}
-		q.contenders = append(q.contenders, c)
+		q.contenders = append(q.contenders, newContender(p))
 	}
 	slices.SortFunc(q.contenders, func(a, b contender) int {
 		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.key, b.key))
@@ -70,6 +74,16 @@ func newQueue(folder string, pairs api.KVPairs, index uint64) queue {
 // position returns how many contenders are ahead of key as session holds it, or -1 if it does not stand in line.
 func (q queue) position(key, session string) int {
 	return slices.IndexFunc(q.contenders, func(c contender) bool { return c.key == key && c.session == session })
+}
+
+// behind returns the head of the line as of the last change of holder, which is its first: holder, then own.
+func (q queue) behind(holder contender, own string) queue {
+	i := slices.IndexFunc(q.contenders, func(c contender) bool { return c.key == own })
+	return queue{
+		contenders: []contender{holder, q.contenders[i]},
+		slots:      q.slots,
+		index:      holder.modified,
+	}
 }
 
 // ahead returns who stands before position i, in order of arrival: holders first.

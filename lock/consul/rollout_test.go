@@ -14,10 +14,9 @@ import (
 	"github.com/dropship/dropship/test/servers"
 )
 
-// maxRequests is what a turn may cost, whatever the number of machines: a session, a place, a look at who
-// is ahead, the one before me, the line, the same again as first, the slot, a watch of it, a check, the slot given
-// back, the end of the session.
-const maxRequests = 11
+// maxRequests is what a turn may cost, whatever the number of machines, as the package's documentation counts them: the
+// nine, and one more with several slots.
+const maxRequests = 10
 
 // rollOut has n machines take one turn each, all at once.
 func rollOut(ctx context.Context, n int, turn func(ctx context.Context, machine int) error) error {

@@ -151,7 +151,7 @@ func (n *session) keep() {
 // somebody deleted it, or destroyed the session. Errors are left to keep, which knows how long they may last.
 func (n *session) guard(key string, index uint64) {
 	for {
-		holder, next, err := n.store.key(n.background, key, index)
+		now, err := n.store.key(n.background, key, index)
 		switch {
 		case n.background.Err() != nil:
 			return
@@ -159,11 +159,11 @@ func (n *session) guard(key string, index uint64) {
 			if !sleep(n.background, n.ttl/20) {
 				return
 			}
-		case holder != n.id:
+		case now.session != n.id:
 			n.loseTo(fmt.Errorf("key %s was taken away", key))
 			return
 		default:
-			index = next
+			index = now.modified
 		}
 	}
 }

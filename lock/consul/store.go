@@ -124,19 +124,19 @@ func (s *store) line(ctx context.Context, index uint64) (queue, error) {
 	return q, nil
 }
 
-// key returns the session that holds key when it has changed since index, or after watchTime; empty if
-// the key is gone or held by nobody. The read is consistent, since "gone" is a loss where the key is one's own.
-func (s *store) key(ctx context.Context, key string, index uint64) (session string, next uint64, err error) {
+// key returns who holds key when it has changed since index, or after watchTime; without a session if the key is gone
+// or held by nobody. The read is consistent, since "gone" is a loss where the key is one's own.
+func (s *store) key(ctx context.Context, key string, index uint64) (contender, error) {
 	ctx, cancel := bounded(ctx, limit(index))
 	defer cancel()
 	pair, meta, err := s.client.KV().Get(key, options(ctx, index))
 	switch {
 	case err != nil:
-		return "", 0, s.failed(ctx, "watch "+key, err)
+		return contender{}, s.failed(ctx, "watch "+key, err)
 	case pair == nil:
-		return "", meta.LastIndex, nil
+		return contender{key: key, modified: meta.LastIndex}, nil
 	}
-	return pair.Session, meta.LastIndex, nil
+	return newContender(pair), nil
 }
 
 // write puts value into key, held by session, and returns the whole line as of that very write: one
