@@ -25,6 +25,7 @@ func (u *update) switchTo(ctx context.Context, j *Journal) error {
 	}
 	if current, known, cerr := u.Site.Current(); cerr == nil && known && current.ID == j.To.ID {
 		// The new release is live; only the tidying up failed. Going back would be a second risk.
+		u.untidy()
 		u.log.WarnContext(ctx, "switched, but cannot tidy up", "error", err)
 		return nil
 	}
@@ -91,6 +92,7 @@ func (u *update) putBack(ctx context.Context, j *Journal) (Result, error) {
 	cause := errors.Join(errors.New(j.Error), u.settle(ctx, j))
 	// It would take the place of a good one among those that are kept.
 	if err := u.Site.Remove(j.From.ID); err != nil {
+		u.untidy()
 		u.log.WarnContext(ctx, "cannot remove the release that failed", "error", err)
 	}
 	return Result{Outcome: RolledBack, UpdateID: j.UpdateID, Hash: j.To.Hash, PreviousHash: j.From.Hash, Took: time.Since(j.Started)},

@@ -67,7 +67,8 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 	rel, err := u.fill(ctx, stage, io.TeeReader(body, verifier), verifier, info)
 	if err != nil {
 		if derr := stage.Discard(); derr != nil {
-			u.log.WarnContext(ctx, "cannot remove a stage: it is removed at the next start", "error", derr)
+			u.untidy()
+			u.log.WarnContext(ctx, "cannot remove a stage: it is removed at the next check", "error", derr)
 		}
 	}
 	return rel, err

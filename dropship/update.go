@@ -97,7 +97,7 @@ func (s *Service) begin(ctx context.Context, m *Machine) (*update, error) {
 func (u *update) tidied() string { return "recover " + u.Site.Destination() }
 
 // untidy lets the next check remove what is left at the destination, and not only the next update or start.
-func (u *update) untidy() {}
+func (u *update) untidy() { u.m.said.Delete(u.tidied()) }
 
 // own makes this update the only one that works on the destination, whatever service or state directory another
 // may have, removes what a process left there that was killed, and looks at what is there now.
