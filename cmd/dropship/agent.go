@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/dropship/dropship/dropship"
@@ -25,7 +27,7 @@ updates whose hooks have not begun are abandoned with nothing changed, the other
 A second SIGTERM or SIGINT ends the process at once; the next start completes or undoes what it broke off.
 Under systemd it tells when it is ready, reloading and stopping.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.agent(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.underManager(cmd.Context(), a.agent) },
 	}
 }
 
@@ -34,6 +36,9 @@ func (a *app) agent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A crash ends the process by a signal. The exit code of Go's own would be 2, that of a mistake in the
+	// configuration, after which a service manager tries no restart.
+	debug.SetTraceback("crash")
 	// Signals are caught before anything else, so that none of them ends a process that is about to work.
 	hup := make(chan os.Signal, 1) // one pending reload is enough, however many were asked for
 	signal.Notify(hup, syscall.SIGHUP)
@@ -65,8 +70,17 @@ func (a *app) agent(ctx context.Context) error {
 		logger.Warn("no service is configured: waiting for a reload (SIGHUP)")
 	}
 	notify(logger, ready(cfg))
+	ping, stopPing := watchdog(logger)
+	defer stopPing()
 	for {
 		select {
+		case <-ping:
+			// From here, where signals and reloads are handled: what hangs the agent, keeps the ping back.
+			if agent.Alive() {
+				notify(logger, daemon.SdNotifyWatchdog)
+			} else {
+				logger.Error("a service is not kept up to date any more: waiting for the watchdog to restart the agent")
+			}
 		case <-hup:
 			notify(logger, reloading())
 			if next, err := a.reload(logger, cfg); err != nil {
