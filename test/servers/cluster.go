@@ -52,7 +52,8 @@ type clusterNode struct {
 // root. Processes, namespaces and links end with the test. Where no set is up, it skips or fails the test as [Get] does.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, program: get(t).Tools.Consul, dir: t.TempDir(), name: fmt.Sprintf("ds%06x", rand.IntN(1<<24))}
+	c := &Cluster{t: t, program: get(t).Tools.Consul, dir: t.TempDir(), name: clusterName()}
+	removeStale()
 	net, err := reserveNetwork()
 	if err != nil {
 		t.Fatal(err)

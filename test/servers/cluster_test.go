@@ -1,6 +1,9 @@
 package servers_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -12,7 +15,15 @@ import (
 // The cluster goes on without its leader, whether that was killed or cut off, and does not without two of three.
 func TestCluster(t *testing.T) {
 	t.Parallel()
+	servers.Get(t) // or no test at all
+	left, live := leaveNamespaces(t)
 	c := servers.NewCluster(t)
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("%s, of a process that is gone, is still there: %v", left, err)
+	}
+	if _, err := os.Stat(live); err != nil {
+		t.Errorf("the namespace of a process that lives: %v", err)
+	}
 	put := func(i int, value string) error {
 		_, err := consulClient(t, c.Addresses[i], "").KV().Put(&api.KVPair{Key: "key", Value: []byte(value)}, nil)
 		return err
@@ -50,4 +61,24 @@ func TestCluster(t *testing.T) {
 	if err != nil || string(got.Value) != "one is cut off" {
 		t.Errorf("got %v, %v from the client agent, want what was written last", got, err)
 	}
+}
+
+// leaveNamespaces makes two network namespaces that are named as those of clusters, one of a process that has ended, the
+// other of this one.
+func leaveNamespaces(t *testing.T) (left, live string) {
+	t.Helper()
+	gone := exec.CommandContext(t.Context(), "true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, pid := range []int{gone.Process.Pid, os.Getpid()} {
+		name := fmt.Sprintf("ds%06xfffhub", pid)
+		if out, err := exec.CommandContext(t.Context(), "ip", "netns", "add", name).CombinedOutput(); err != nil {
+			t.Fatalf("cannot make a network namespace: %v: %s", err, out)
+		}
+		t.Cleanup(func() { _ = exec.Command("ip", "netns", "delete", name).Run() }) //nolint:noctx // the test's context has ended
+		paths = append(paths, "/run/netns/"+name)
+	}
+	return paths[0], paths[1]
 }

@@ -12,7 +12,10 @@ retry_interval = "1s"
 
 ui_config { enabled = false }
 telemetry { disable_hostname = true }
-performance { raft_multiplier = 1 }
+performance {
+  raft_multiplier  = 1
+  leave_drain_time = "500ms" # instead of 5s: nobody but the test is served
+}
 
 # leave_on_terminate is as by default: false on servers, true on clients.
 ports {
