@@ -5,7 +5,6 @@ import (
 	"log/slog"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"golang.org/x/sys/unix"
 
 	"github.com/dropship/dropship/dropship/config"
 )
@@ -19,13 +18,4 @@ func notify(logger *slog.Logger, state string) {
 
 func ready(cfg *config.Config) string {
 	return fmt.Sprintf("READY=1\nSTATUS=%s", count(len(cfg.Services), "service"))
-}
-
-// reloading carries the time that Type=notify-reload asks for: CLOCK_MONOTONIC in microseconds.
-func reloading() string {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return "RELOADING=1"
-	}
-	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000)
 }

@@ -83,7 +83,7 @@ Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuratio
 	flags.StringVar(&a.config, "config", defaultConfig, "configuration `file`, or a directory whose *.hcl are all read")
 	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	root.AddCommand(a.agentCommand(), a.applyCommand(), a.planCommand(), a.retryCommand(), a.validateCommand(), a.versionCommand())
+	root.AddCommand(a.agentCommand(), a.applyCommand(), a.planCommand(), a.retryCommand(), a.serviceCommand(), a.validateCommand(), a.versionCommand())
 	a.completeFlags(root)
 	return root
 }
