@@ -19,8 +19,9 @@ import (
 // os.Root alone makes sure that nothing is written outside. What is refused beyond that is refused
 // because a tree with it would lead its readers outside, or be another one than was packed.
 type tree struct {
-	u    *unpacker
-	root *os.Root
+	u       *unpacker
+	root    *os.Root
+	umasked bool // the umask takes what we need in our own directories
 	// directories are all that exist, by name. They get their attributes at the end: a directory that
 	// may not be written to must be filled first, and filling it changes its mtime.
 	directories map[string]attributes
@@ -61,6 +62,16 @@ func newTree(u *unpacker) (*tree, error) {
 	if err := u.dir.Mkdir(u.name, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the directory to unpack to: %w", err)
 	}
+	info, err := u.dir.Lstat(u.name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look at the directory to unpack to: %w", err)
+	}
+	umasked := info.Mode().Perm() != 0o700
+	if umasked {
+		if err := u.dir.Chmod(u.name, 0o700); err != nil {
+			return nil, fmt.Errorf("cannot open the directory to unpack to for ourselves: %w", err)
+		}
+	}
 	root, err := u.dir.OpenRoot(u.name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the directory to unpack to: %w", err)
@@ -68,6 +79,7 @@ func newTree(u *unpacker) (*tree, error) {
 	return &tree{
 		u:           u,
 		root:        root,
+		umasked:     umasked,
 		directories: map[string]attributes{".": implied},
 		parent:      root,
 		parentName:  ".",
@@ -133,6 +145,9 @@ func (t *tree) mkdir(name string) error {
 	err := t.root.Mkdir(name, 0o700)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%q is there already, as another kind of entry than a directory", cut(name))
+	}
+	if err == nil && t.umasked {
+		err = t.root.Chmod(name, 0o700)
 	}
 	if err != nil {
 		return short(err)

@@ -67,11 +67,11 @@ func (d *directory) adoptable() ([]string, error) {
 	for _, path := range d.persist {
 		kept, err := d.kept(path)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("cannot persist %s: %w", path, err)
 		}
 		info, err := d.root.Lstat(filepath.Join(d.name, path))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return nil, fmt.Errorf("cannot persist %s: %w", path, err)
 		}
 		if !kept && err == nil && info.Mode()&fs.ModeSymlink == 0 {
 			paths = append(paths, path)

@@ -25,5 +25,10 @@
 // finds the destination complete or completes it.
 //
 // The folder has mode 0711: nobody lists it, but applications that run as other users can follow their
-// release's links into persist.
+// release's links into persist. Whatever the umask, directories have mode 0711 or 0755 (what is missing above the
+// destination, and persistent paths), and files that are ours 0600.
+//
+// Who else may write in the parent cannot have anything read, written or removed elsewhere: the folder is opened once,
+// checked, and used as what was opened, no name leads through a symlink, and symlinks above the destination are followed
+// only if they are root's or our own (Linux). Who may rename what is in the parent decides, of course, what stands there.
 package install

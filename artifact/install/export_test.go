@@ -1,6 +1,9 @@
 package install
 
-import "fmt"
+import (
+	"fmt"
+	"os"
+)
 
 // The names that Method returns.
 const (
@@ -16,6 +19,9 @@ func Force(s *Site, method string) *Site {
 
 // OnCrashPoint has f called at every crash point of this process. It is for processes of their own only.
 func OnCrashPoint(f func(step string)) { crashPoint = f }
+
+// OnFolderChecked has f called between the check of a folder and its use. It is for processes of their own only.
+func OnFolderChecked(f func()) { folderChecked = f }
 
 // FakeReleaseOf makes the release of another identity than the one its files have, as a copy has.
 func FakeReleaseOf(s *Site, id string) error {
@@ -38,15 +44,19 @@ func FakeReleaseOf(s *Site, id string) error {
 
 // Exchange and RenameNew are the renames that move releases and persistent paths.
 var (
-	Exchange  = exchange
-	RenameNew = renameNew
+	Exchange  = inOne(exchange)
+	RenameNew = inOne(renameNew)
 )
 
 // RenameChecked is what file systems get that cannot refuse to replace.
-var RenameChecked = renameChecked
+var RenameChecked = inOne(renameChecked)
 
 // SyncEach is what makes a release durable on systems without syncfs.
 var (
 	SyncEach = syncEach
 	SyncOne  = syncOne
 )
+
+func inOne(rename func(root *roots, a, b string) error) func(root *os.Root, a, b string) error {
+	return func(root *os.Root, a, b string) error { return rename(&roots{parent: root}, a, b) }
+}

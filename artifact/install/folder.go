@@ -22,10 +22,13 @@ const (
 // crashPoint is called after each step that a crash can separate from the next one; tests die in it.
 var crashPoint = func(string) {}
 
-// A directory is the opened parent of a destination. Every path below is relative to it, so that what is
-// done stays in it whatever happens to the names above.
+// folderChecked is called between the check of a folder and its use; a test puts something else there.
+var folderChecked = func() {}
+
+// A directory is the opened parent of a destination, with the folder. Every path below is relative to it, so that what
+// is done stays in it whatever happens to the names above.
 type directory struct {
-	root    *os.Root
+	root    *roots
 	name    string // the destination
 	folder  string // .NAME.dropship
 	site    *Site
@@ -39,18 +42,16 @@ func (s *Site) open() (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.openFolder()
-	if err != nil {
+	if err := d.openFolder(); err != nil {
 		d.close()
 		return nil, err
 	}
-	f.Close()
 	return d, nil
 }
 
 // create opens the parent and makes what is missing of it and of the folder.
 func (s *Site) create() (*directory, error) {
-	if err := os.MkdirAll(filepath.Dir(s.o.Destination), 0o755); err != nil {
+	if err := makeWay(filepath.Dir(s.o.Destination)); err != nil {
 		return nil, err
 	}
 	d, err := s.openParent()
@@ -66,11 +67,11 @@ func (s *Site) create() (*directory, error) {
 
 func (s *Site) openParent() (*directory, error) {
 	parent, name, folder := folderOf(s.o.Destination)
-	root, err := os.OpenRoot(parent)
+	root, err := openWay(parent)
 	if err != nil {
 		return nil, err
 	}
-	return &directory{root: root, name: name, folder: folder, site: s, persist: s.o.Persist}, nil
+	return &directory{root: &roots{parent: root, name: folder}, name: name, folder: folder, site: s, persist: s.o.Persist}, nil
 }
 
 // makeFolder makes the folder if it is missing. Whoever owns the parent can put something else in its place at
@@ -80,32 +81,33 @@ func (d *directory) makeFolder() error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	made := err == nil
-	if made {
+	if err == nil {
 		crashPoint("folder made")
 	}
-	f, err := d.openFolder()
+	return d.openFolder()
+}
+
+// openFolder opens the folder, and refuses one in which somebody else could put or change releases.
+func (d *directory) openFolder() error {
+	f, err := openDir(d.root.parent, d.folder)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if made && folderModes {
-		return f.Chmod(0o711) // the umask may have taken the x
-	}
-	return nil
-}
-
-// openFolder opens the folder, and refuses one in which somebody else could put or change releases.
-func (d *directory) openFolder() (*os.File, error) {
-	f, err := openDir(d.root, d.folder)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkFolder(f); err != nil {
-		f.Close()
-		return nil, err
+		return err
 	}
-	return f, nil
+	folderChecked()
+	checked, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	root, err := openSame(d.root.parent, d.folder, checked)
+	if err != nil {
+		return d.root.named(d.folder, err)
+	}
+	d.root.folder = root
+	return nil
 }
 
 func checkFolder(f *os.File) error {
@@ -191,7 +193,7 @@ type record struct {
 
 // records returns all sealed releases by ID.
 func (d *directory) records() (map[string]record, error) {
-	entries, err := fs.ReadDir(d.root.FS(), d.folder)
+	entries, err := d.root.ReadDir(d.folder)
 	if err != nil {
 		return nil, err
 	}
@@ -289,6 +291,9 @@ func (d *directory) writeJSON(name string, v any) error {
 		return err
 	}
 	_, err = f.Write(append(b, '\n'))
+	if folderModes {
+		err = errors.Join(err, f.Chmod(0o600)) // whatever the umask
+	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = d.root.Rename(next, name)
@@ -305,11 +310,13 @@ func (d *directory) removeAll(name string) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	_ = fs.WalkDir(d.root.FS(), filepath.ToSlash(name), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.IsDir() {
-			_ = d.root.Chmod(path, 0o700) // the second RemoveAll tells what is still in the way
-		}
-		return nil
+	_ = d.root.in(name, func(dir *os.Root, base string) error {
+		return fs.WalkDir(dir.FS(), base, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				_ = dir.Chmod(path, 0o700) // the second RemoveAll tells what is still in the way
+			}
+			return nil
+		})
 	})
 	return d.root.RemoveAll(name)
 }
@@ -330,26 +337,24 @@ func (d *directory) mkdirOwned(name string) error {
 	if err := d.root.Mkdir(name, 0o755); err != nil {
 		return err
 	}
-	if err := d.root.Chmod(name, 0o755); err != nil { // whatever the umask
-		return err
-	}
 	if o := d.site.o.Archive; o.UID >= 0 || o.GID >= 0 {
-		return d.root.Lchown(name, o.UID, o.GID)
+		return d.root.chown(name, o.UID, o.GID)
 	}
 	return nil
 }
 
 // mkdirOurs makes a directory that others may pass through and only we may write in.
 func (d *directory) mkdirOurs(name string) error {
-	if err := d.root.Mkdir(name, 0o711); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err := d.root.Mkdir(name, 0o711)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
 	}
-	return d.root.Chmod(name, 0o711)
+	return err
 }
 
 // renameChecked is for file systems that cannot refuse to replace. Between the two calls somebody else could
 // make b; that nobody does is what the caller's lock is for.
-func renameChecked(root *os.Root, a, b string) error {
+func renameChecked(root *roots, a, b string) error {
 	_, err := root.Lstat(b)
 	if err == nil {
 		return &os.LinkError{Op: "rename", Old: a, New: b, Err: fs.ErrExist}

@@ -53,10 +53,11 @@ func (s *Site) lock() (unlock func(), err error) {
 }
 
 func (d *directory) openLock() (*os.File, error) {
-	folder, err := d.openFolder()
+	folder, err := d.root.Open(d.folder)
 	if err != nil {
 		return nil, err
 	}
 	defer folder.Close()
-	return openLock(folder)
+	f, err := openLock(folder)
+	return f, d.root.named(d.path(lockName), err)
 }

@@ -121,7 +121,7 @@ func (d *directory) fillGap(i intent) error {
 
 // sweep removes what was never finished, and what was being removed.
 func (d *directory) sweep() error {
-	entries, err := fs.ReadDir(d.root.FS(), d.folder)
+	entries, err := d.root.ReadDir(d.folder)
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,12 @@ import (
 
 // exchange swaps two names in one step. It is errors.ErrUnsupported where the file system cannot: APFS can, HFS+
 // and network volumes cannot.
-func exchange(root *os.Root, a, b string) error {
+func exchange(root *roots, a, b string) error {
 	return renameatx(root, a, b, unix.RENAME_SWAP)
 }
 
 // renameNew renames a to b, where nothing may be.
-func renameNew(root *os.Root, a, b string) error {
+func renameNew(root *roots, a, b string) error {
 	err := renameatx(root, a, b, unix.RENAME_EXCL)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -22,7 +22,7 @@ func renameNew(root *os.Root, a, b string) error {
 	return renameChecked(root, a, b)
 }
 
-func renameatx(root *os.Root, a, b string, flags uint32) error {
+func renameatx(root *roots, a, b string, flags uint32) error {
 	return within(root, a, func(dirA int, baseA string) error {
 		return within(root, b, func(dirB int, baseB string) error {
 			err := unix.RenameatxNp(dirA, baseA, dirB, baseB, flags)

@@ -8,9 +8,9 @@ import (
 )
 
 // exchange is what only Linux and macOS have.
-func exchange(_ *os.Root, a, b string) error {
+func exchange(_ *roots, a, b string) error {
 	return &os.LinkError{Op: "exchange", Old: a, New: b, Err: errors.ErrUnsupported}
 }
 
 // renameNew renames a to b, where nothing may be.
-func renameNew(root *os.Root, a, b string) error { return renameChecked(root, a, b) }
+func renameNew(root *roots, a, b string) error { return renameChecked(root, a, b) }

@@ -4,13 +4,12 @@ package install
 
 import (
 	"io/fs"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-func identify(root *os.Root, name string) (identity, error) {
+func identify(root *roots, name string) (identity, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
 		return identity{}, err

@@ -9,12 +9,12 @@ import (
 )
 
 // exchange swaps two names in one step. It is errors.ErrUnsupported where the file system cannot.
-func exchange(root *os.Root, a, b string) error {
+func exchange(root *roots, a, b string) error {
 	return rename2(root, a, b, unix.RENAME_EXCHANGE)
 }
 
 // renameNew renames a to b, where nothing may be.
-func renameNew(root *os.Root, a, b string) error {
+func renameNew(root *roots, a, b string) error {
 	err := rename2(root, a, b, unix.RENAME_NOREPLACE)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
@@ -22,7 +22,7 @@ func renameNew(root *os.Root, a, b string) error {
 	return renameChecked(root, a, b)
 }
 
-func rename2(root *os.Root, a, b string, flags uint) error {
+func rename2(root *roots, a, b string, flags uint) error {
 	return within(root, a, func(dirA int, baseA string) error {
 		return within(root, b, func(dirB int, baseB string) error {
 			err := unix.Renameat2(dirA, baseA, dirB, baseB, flags)
@@ -39,7 +39,7 @@ func rename2(root *os.Root, a, b string, flags uint) error {
 	})
 }
 
-func identify(root *os.Root, name string) (identity, error) {
+func identify(root *roots, name string) (identity, error) {
 	var st unix.Statx_t
 	err := within(root, name, func(dir int, base string) error {
 		err := unix.Statx(dir, base, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME, &st)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-func identify(root *os.Root, name string) (identity, error) {
+func identify(root *roots, name string) (identity, error) {
 	f, err := root.Open(name)
 	if err != nil {
 		return identity{}, err
@@ -36,6 +36,16 @@ func openDir(root *os.Root, name string) (*os.File, error) {
 		return nil, fmt.Errorf("%s must be a directory, for the releases; move it away", filepath.Join(root.Name(), name))
 	}
 	return root.Open(name)
+}
+
+// Rename renames a to b, whatever is there.
+func (r *roots) Rename(a, b string) error {
+	return os.Rename(filepath.Join(r.Name(), a), filepath.Join(r.Name(), b))
+}
+
+// Link gives a the second name b.
+func (r *roots) Link(a, b string) error {
+	return os.Link(filepath.Join(r.Name(), a), filepath.Join(r.Name(), b))
 }
 
 // openLock opens the lock file in folder, and makes it if it is missing.
@@ -67,5 +77,8 @@ func syncDir(*os.File) error           { return nil }
 func ownerOf(os.FileInfo) int          { return os.Geteuid() }
 func otherDevice(string) (bool, error) { return false, nil }
 func writable(string) error            { return nil }
+
+func (r *roots) chown(string, int, int) error     { return nil }
+func setMode(*os.Root, string, fs.FileMode) error { return nil }
 
 const folderModes = false
