@@ -14,7 +14,9 @@ var errInterrupted = errors.New("the update was interrupted before its switch (t
 // recover completes or undoes the update that the journal tells of. It takes no slot for what is left of the
 // after chain: the one that the update held may be another machine's by now, and an application that stands
 // still is not to wait for it.
-func (u *update) recover(ctx context.Context) (Result, error) {
+func (u *update) recover(ctx context.Context) (r Result, err error) {
+	// It counts from the start of the update, in another process, by a date that may have been set back since.
+	defer func() { r.Took = max(0, r.Took) }()
 	ctx = context.WithoutCancel(ctx)
 	j := u.st.Journal
 	u.id = j.UpdateID
@@ -34,7 +36,6 @@ func (u *update) recover(ctx context.Context) (Result, error) {
 	}
 	switched := known && current.ID == j.To.ID
 
-	var r Result
 	switch {
 	case j.Status == hooks.StatusFailed:
 		r, err = u.giveUp(ctx, j, StepBefore, errors.New(j.Error))

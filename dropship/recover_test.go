@@ -362,3 +362,22 @@ func TestKilledAfterAFailedRollbackStaysFailed(t *testing.T) {
 	}
 	w.mustUpdate(dropship.Quarantine)
 }
+
+// The machine's date was set back between the update and its recovery.
+func TestRecoveryTakesNoNegativeTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.service.After = hooks.Chain{w.killAt("start", hooks.StatusUpdate), w.brokenAt("bad")}
+	w.source.publish(pack(t, "bad"), "r-bad")
+	w.killed()
+	st := w.state()
+	st.Journal.Started = time.Now().Add(time.Hour)
+	if err := w.machine.Store.Save(st); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.update(); r.Outcome != dropship.RolledBack || r.Took != 0 {
+		t.Errorf("got %q, %v, after %s; want it rolled back after no time", r.Outcome, err, r.Took)
+	}
+}

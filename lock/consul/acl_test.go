@@ -142,6 +142,38 @@ func TestErrorsShowNoCredential(t *testing.T) {
 	}
 }
 
+// Whatever is said of a transaction that is refused.
+func TestRefusedTransactionShowsNoCredential(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []struct {
+		code int
+		body string
+	}{
+		{http.StatusConflict, `{"Errors": [{"OpIndex": 0, "What": "Permission denied: token t0ken of hunter2 lacks key:write"}]}`},
+		{http.StatusForbidden, "token t0ken of hunter2 is expired"},
+		{http.StatusBadRequest, "what do t0ken and hunter2 want?"},
+	} {
+		p := newProxy(t, servers.Get(t).Consul.Address)
+		p.intercept(func(w http.ResponseWriter, r *http.Request, kind string) bool {
+			r.Header.Del("X-Consul-Token")
+			if kind != "txn" {
+				return false
+			}
+			w.WriteHeader(answer.code)
+			fmt.Fprint(w, answer.body)
+			return true
+		})
+		l, diags := consul.New(consul.Connection{Address: p.address, Token: "t0ken", User: "joe", Password: "hunter2"}, nil, nil)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		_, err := l.Acquire(t.Context(), request("web-01"))
+		if err == nil || !strings.Contains(err.Error(), "(redacted)") || strings.Contains(err.Error(), "t0ken") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%d: got %v, want what Consul says, without a credential", answer.code, err)
+		}
+	}
+}
+
 func TestTTLBelowWhatConsulAllows(t *testing.T) {
 	t.Parallel()
 	address := servers.Get(t).Consul.Address

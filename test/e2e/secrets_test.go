@@ -260,6 +260,7 @@ func (s *secretsTest) breakAddresses() {
 		s.write("dropship.hcl", broken)
 		s.wrong(what, "plan")
 		s.wrong(what, "apply", "--wait", "1s")
+		s.wrong(what, "retry", "turn")
 	}
 	s.write("dropship.hcl", s.config)
 }
