@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 )
@@ -132,13 +134,18 @@ func (s *Store) Interrupted() []string {
 }
 
 // Lock makes this process the only one that works on a service, until unlock is called or the process
-// ends. It does not wait: ErrServiceBusy says that another one does.
+// ends. It does not wait: ErrServiceBusy says that another one does. The directory is made with mode 0700 where it is
+// missing, and refused if it belongs to another user, or if others can write in it.
 func (s *Store) Lock(service string) (unlock func(), err error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the state directory (stateDir): %w", err)
+	if err := s.makeDir(); err != nil {
+		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(s.dir, service+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(s.dir, service+".lock"), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
+		return nil, fmt.Errorf("cannot open the lock of service %s: %w", service, err)
+	}
+	if err := f.Chmod(0o600); err != nil && runtime.GOOS != "windows" { // whatever the umask
+		f.Close()
 		return nil, fmt.Errorf("cannot open the lock of service %s: %w", service, err)
 	}
 	if err := flock(f); err != nil {
@@ -152,6 +159,31 @@ func (s *Store) Lock(service string) (unlock func(), err error) {
 		funlock(f) // closing alone would wait for a child process that is being forked and holds a copy
 		f.Close()
 	}, nil
+}
+
+// makeDir makes the directory, and refuses one in which somebody else could put or change states.
+func (s *Store) makeDir() error {
+	info, err := os.Stat(s.dir)
+	if missing(err) {
+		if err := os.MkdirAll(filepath.Dir(s.dir), 0o755); err != nil {
+			return fmt.Errorf("cannot make the state directory (stateDir): %w", err)
+		}
+		made := os.Mkdir(s.dir, 0o700)
+		if made == nil {
+			made = os.Chmod(s.dir, 0o700) // whatever the umask
+		}
+		if made != nil && !errors.Is(made, fs.ErrExist) {
+			return fmt.Errorf("cannot make the state directory (stateDir): %w", made)
+		}
+		info, err = os.Stat(s.dir)
+	}
+	if err == nil {
+		err = onlyOurs(info)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot use the state directory (stateDir) %s: %w", s.dir, err)
+	}
+	return nil
 }
 
 func (s *Store) path(service string) string { return filepath.Join(s.dir, service+".json") }

@@ -72,7 +72,7 @@ func readWhole(path string) (data []byte, current bool, err error) {
 	if !info.Mode().IsRegular() || info.Size() > maxState {
 		return nil, false, fmt.Errorf("%s: %w: it is %s of %d bytes", path, ErrDamaged, info.Mode(), info.Size())
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		return nil, false, err
 	}
@@ -154,7 +154,7 @@ func (s *Store) overwrite(path string, data []byte, extra int64) (made bool, err
 	if info != nil {
 		data = append(bytes.Clone(data), bytes.Repeat([]byte{' '}, max(0, int(info.Size())-len(data)))...)
 	}
-	flags := os.O_WRONLY
+	flags := os.O_WRONLY | noFollow
 	if info == nil {
 		flags |= os.O_CREATE | os.O_EXCL // never through a link
 	}
