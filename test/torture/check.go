@@ -148,10 +148,11 @@ func (p *Process) Stop(ctx context.Context) error {
 	return err
 }
 
-// recoverByApply runs apply, twice at the most: the first may end with the rollback that it had to complete.
+// recoverByApply runs apply, a few times at the most: the first may end with the rollback that it had to complete, and
+// any may lose its slot on a machine that is busy.
 func (m *Machine) recoverByApply(ctx context.Context) error {
 	var logs []string
-	for range 2 {
+	for range 4 {
 		p, err := m.Start(ctx, "apply", nil)
 		if err != nil {
 			return err

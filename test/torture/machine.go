@@ -66,13 +66,17 @@ func newMachine(ctx context.Context, r *Round, v Variant) (_ *Machine, err error
 			err = errors.Join(err, m.Close())
 		}
 	}()
-	if err := m.Configure(""); err != nil {
+	// Without a slot, which a machine under load may lose: its TTL is as short as Consul allows.
+	if err := m.configure("", false); err != nil {
 		return nil, err
 	}
 	if err := m.Publish(ctx, Good(1)); err != nil {
 		return nil, err
 	}
 	if err := m.Apply(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.Configure(""); err != nil {
 		return nil, err
 	}
 	m.old = Good(1)
@@ -91,9 +95,11 @@ func newMachine(ctx context.Context, r *Round, v Variant) (_ *Machine, err error
 func (m *Machine) path(name string) string { return filepath.Join(m.Dir, name) }
 
 // Configure writes the configuration. More stands within the service's block.
-func (m *Machine) Configure(more string) error {
+func (m *Machine) Configure(more string) error { return m.configure(more, m.Variant.Slot) }
+
+func (m *Machine) configure(more string, slot bool) error {
 	var service strings.Builder
-	if m.Variant.Slot {
+	if slot {
 		fmt.Fprintf(&service, "  sequentialUpdates = true\n  updateGroup = %q\n  updateTTL = \"50ms\"\n", m.group())
 	}
 	name, persist := "app.tar.gz", ""
