@@ -3,6 +3,7 @@ GO       ?= go
 SHELL    := /bin/bash
 CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dropship
 PACKAGES ?= ./...
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
 FUZZTIME ?= 30s
 # The version is written in debian/changelog alone.
 VERSION  ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
@@ -23,7 +24,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build man deb demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build cross man deb demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,17 @@ bin/dropship: FORCE
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/dropship
 
 FORCE:
+
+# Vet takes files here, not packages: the tests are for Linux.
+cross: ## build and vet for linux, darwin, windows and freebsd, each for amd64 and arm64 (or PLATFORMS="darwin/arm64")
+	@set -e; export CGO_ENABLED=0; \
+	for platform in $(PLATFORMS); do \
+	  export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+	  echo "== $$platform"; \
+	  $(GO) build -o /dev/null ./cmd/dropship; \
+	  $(GO) list -deps -f '{{if .Module}}{{if .Module.Main}}{{$$d := .Dir}}{{range .GoFiles}}{{$$d}}/{{.}} {{end}}{{end}}{{end}}' ./cmd/dropship | \
+	  while read -r files; do $(GO) vet $$files; done; \
+	done
 
 man: ## make the manual pages in packaging/man from the commands' help and from docs/
 	$(GO) test ./cmd/dropship -run '^TestManualPages$$' -count=1 -update
