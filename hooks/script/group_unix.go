@@ -19,6 +19,7 @@ type group struct{ cmd *exec.Cmd }
 // newGroup prepares cmd, which is to be started next, to run as that account and to lead a group.
 func newGroup(cmd *exec.Cmd, a account) (*group, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: a.credential}
+	dieWithAgent(cmd.SysProcAttr)
 	return &group{cmd}, nil
 }
 

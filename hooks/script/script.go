@@ -23,6 +23,9 @@
 //
 // On Windows the shell is cmd.exe, the command is in a job object, which is ended without a word, what it started
 // included, and there is no user; docs/platforms.md has the rest.
+//
+// Where the agent is killed (SIGKILL), on Linux the command is killed with it, so that it does not get in the way of
+// the recovery; but not what the command has started.
 package script
 
 import (
@@ -33,6 +36,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,6 +123,9 @@ func (h *Hook) Run(ctx context.Context, ev hooks.Event) error {
 
 // run starts cmd, has its output read, and returns when it, and after a cancellation its whole group, is gone.
 func (h *Hook) run(ctx context.Context, cmd *exec.Cmd, group *group, out *output) error {
+	// The thread that starts the command must last as long as it: see dieWithAgent.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var killAt time.Time // set by Cancel, which Wait waits for
 	cmd.Cancel = func() error {
 		killAt = time.Now().Add(h.grace)
