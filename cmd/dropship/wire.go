@@ -17,6 +17,7 @@ import (
 	hooksconsul "github.com/dropship/dropship/hooks/consul"
 	"github.com/dropship/dropship/hooks/graphite"
 	"github.com/dropship/dropship/hooks/script"
+	"github.com/dropship/dropship/hooks/systemd"
 	"github.com/dropship/dropship/lock"
 	lockconsul "github.com/dropship/dropship/lock/consul"
 	lockfile "github.com/dropship/dropship/lock/file"
@@ -42,6 +43,7 @@ func kinds(logger *slog.Logger) config.Kinds {
 		},
 		Hooks: map[string]hooks.Kind{
 			"script":             script.Kind(logger),
+			"systemd":            systemd.Kind(),
 			"http-check":         check.HTTPKind(),
 			"tcp-check":          check.TCPKind(),
 			"graphite-event":     graphite.Kind(),

@@ -13,8 +13,8 @@ service "hello" {
   }
 
   # Runs when the new release is in place.
-  after "script" {
-    command = "systemctl restart hello"
+  after "systemd" {
+    restart = "hello"
   }
 
   # If the page does not come up, the previous release is put back, and this one is not tried again.

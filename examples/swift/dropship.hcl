@@ -10,8 +10,8 @@ repo "swift" {
 }
 
 service "wiki" {
-  before "script" {
-    command = "systemctl stop wiki"
+  before "systemd" {
+    stop = "wiki"
   }
 
   artifact "swift" {
@@ -20,7 +20,7 @@ service "wiki" {
     destination = "/srv/wiki"
   }
 
-  after "script" {
-    command = "systemctl start wiki"
+  after "systemd" {
+    start = "wiki"
   }
 }

@@ -12,7 +12,7 @@ import (
 
 const (
 	// journalTimeout bounds what is done for an error's last lines; after the end of a hook's context it is journalLate.
-	journalTimeout = 10 * time.Second
+	journalTimeout = 20 * time.Second
 	journalLate    = 2 * time.Second
 	journalLines   = 10
 	journalBytes   = 2 << 10
@@ -23,13 +23,16 @@ const (
 // not know of a process that has ended before its line was read. journalctl reads them, since the library that can
 // takes cgo.
 func journal(ctx context.Context, unit string, since time.Time) string {
+	limit := journalTimeout
+	if ctx.Err() != nil {
+		limit = journalLate
+	}
 	ctx, end := outlive(ctx, journalLate)
 	defer end()
-	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
-	defer cancel()
-	// What a program printed as the last thing it did may not have been written yet.
-	_, _ = journalctl(ctx, "--sync")
-	out, err := journalctl(ctx, "--quiet", "--no-pager", "--output=cat", fmt.Sprintf("--lines=%d", journalLines),
+	// What a program printed as the last thing it did may not have been written yet. Where the disk is busy some of the
+	// lines are better than none.
+	_, _ = journalctl(ctx, limit/2, "--sync")
+	out, err := journalctl(ctx, limit/2, "--quiet", "--no-pager", "--output=cat", fmt.Sprintf("--lines=%d", journalLines),
 		"--unit="+unit, fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000))
 	if err != nil {
 		return ""
@@ -37,7 +40,9 @@ func journal(ctx context.Context, unit string, since time.Time) string {
 	return lastLines(out)
 }
 
-func journalctl(ctx context.Context, args ...string) (string, error) {
+func journalctl(ctx context.Context, limit time.Duration, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "journalctl", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
 	cmd.WaitDelay = 100 * time.Millisecond
