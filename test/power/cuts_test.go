@@ -45,6 +45,8 @@ func TestCutAtEveryFlush(t *testing.T) {
 		{"ext4, first install", power.Options{FileSystem: power.Ext4, TwoDisks: true}, power.Story{New: two}, false},
 		{"ext4, two renames", power.Options{FileSystem: power.Ext4, TwoDisks: true, TwoRenames: true}, update, false},
 		{"ext4, one disk with a neighbour", power.Options{FileSystem: power.Ext4}, update, true},
+		{"ext4, recovery", power.Options{FileSystem: power.Ext4, TwoDisks: true}, power.Story{Old: one, New: two, Interrupted: true}, false},
+		{"ext4, data that persists", power.Options{FileSystem: power.Ext4, TwoDisks: true, Persist: true}, power.Story{Old: one.Keeping("mine"), New: two.Keeping("mine")}, false},
 		{"xfs", power.Options{FileSystem: power.XFS, TwoDisks: true}, update, false},
 		{"xfs, rolled back", power.Options{FileSystem: power.XFS, TwoDisks: true}, back, false},
 		{"btrfs", power.Options{FileSystem: power.Btrfs}, update, false},
@@ -52,7 +54,7 @@ func TestCutAtEveryFlush(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			m := newMachine(t, tc.o)
-			l, err := m.Tell(t.Context(), tc.story, tc.neighbour)
+			l, err := m.Tell(t.Context(), &tc.story, tc.neighbour)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +64,7 @@ func TestCutAtEveryFlush(t *testing.T) {
 			looks, restarts := 0, 0
 			for _, c := range cuts {
 				dice := rnd.IntN(len(cuts))
-				if dice >= 40 && c.Lost != power.LostAll { // others each time; make torture takes them all
+				if dice >= 50 && !c.OnEvent { // others each time; make torture takes them all
 					continue
 				}
 				looks++
@@ -70,7 +72,7 @@ func TestCutAtEveryFlush(t *testing.T) {
 				if restart {
 					restarts++
 				}
-				if err := m.Try(t.Context(), l, tc.story, c, rnd, restart); err != nil {
+				if _, err := m.Try(t.Context(), l, tc.story, c, rnd, restart); err != nil {
 					t.Errorf("seed %d: %v", seed, err)
 					break
 				}

@@ -8,8 +8,8 @@
 //     write and every flush in one log, together with what the hooks of the update told the world outside. From the
 //     log of a single update come hundreds of disks as they can be found after a power failure: all that was flushed,
 //     and any part of what was not. This is a disk with a volatile write cache that does what it promises.
-//   - Shutdown tells a mounted ext4 or xfs to stop at this instant without writing its journal, while the process
-//     that works on it goes on and sees its writes fail.
+//   - Shutdown tells a mounted ext4 or xfs to stop at this instant without writing its journal, right after the
+//     process that worked on it was killed.
 //
 // After both the file system is mounted again, by which the kernel replays its journal, and a Machine tells whether
 // what was promised is there.

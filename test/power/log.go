@@ -10,6 +10,16 @@ type Cut struct {
 	At     int      // that many entries of the log have happened
 	Lost   Lost     // what becomes of writes that were not flushed
 	Events []string // what the world outside had been told by then
+	// OnEvent says that the last of them was told at this very instant.
+	OnEvent bool
+}
+
+// LastEvent returns the last event, zero if there is none.
+func (c Cut) LastEvent() Event {
+	if len(c.Events) == 0 {
+		return Event{}
+	}
+	return parse(c.Events[len(c.Events)-1])
 }
 
 // Lost says what becomes of the writes after the last flush.
@@ -27,20 +37,23 @@ const (
 func (l *Log) Cuts() []Cut {
 	var cuts []Cut
 	var events []string
-	pending := false
-	cut := func(at int, lost Lost) { cuts = append(cuts, Cut{at, lost, events[:len(events):len(events)]}) }
+	pending := map[*Disk]bool{}
+	cut := func(at int, lost Lost) {
+		cuts = append(cuts, Cut{At: at, Lost: lost, Events: events[:len(events):len(events)]})
+	}
 	for i, e := range l.entries {
 		switch {
 		case e.event != "":
 			events = append(events, e.event)
 			cut(i+1, LostAll)
-		case e.flush && pending:
+			cuts[len(cuts)-1].OnEvent = true
+		case e.flush && pending[e.disk]:
 			cut(i, LostSome)
 			cut(i, LostNone)
 			cut(i+1, LostAll)
-			pending = false
+			pending[e.disk] = false
 		case !e.flush:
-			pending = true
+			pending[e.disk] = true
 		}
 	}
 	return cuts

@@ -21,7 +21,7 @@ type Options struct {
 	TwoDisks bool
 	// TwoRenames takes renameat2 away from dropship, as on a file system that cannot exchange two names.
 	TwoRenames bool
-	// Persist has the path "data" live across releases.
+	// Persist has the path data live across releases, from the second release on.
 	Persist bool
 }
 
@@ -67,7 +67,7 @@ func NewMachine(ctx context.Context, o Options) (*Machine, error) {
 		err = m.Mount()
 	}
 	if err == nil {
-		err = os.WriteFile(m.config(), []byte(m.hcl()), 0o644)
+		err = m.configure(false)
 	}
 	if err != nil {
 		return nil, errors.Join(err, m.Close(ctx))
@@ -89,12 +89,16 @@ func (m *Machine) config() string { return filepath.Join(m.o.Dir, "dropship.hcl"
 
 func (m *Machine) artifact() string { return filepath.Join(m.o.Dir, "artifacts", "web.tar.gz") }
 
-func (m *Machine) hcl() string {
+func (m *Machine) configure(persist bool) error {
+	return os.WriteFile(m.config(), []byte(m.hcl(persist)), 0o644)
+}
+
+func (m *Machine) hcl(keep bool) string {
 	tell := func(phase, hook string) string {
 		return fmt.Sprintf("echo %s %s $DROPSHIP_STATUS $DROPSHIP_UPDATE_ID >>%s", phase, hook, m.Recorder.EventsPath())
 	}
 	persist := ""
-	if m.o.Persist {
+	if keep {
 		persist = `persist = ["data"]`
 	}
 	return fmt.Sprintf(`stateDir = %q
@@ -133,6 +137,14 @@ func (m *Machine) Publish(r Release) error {
 		return err
 	}
 	return os.WriteFile(m.artifact(), archive, 0o644)
+}
+
+// use has the application write into what it keeps, and that path live across releases from now on.
+func (m *Machine) use(text string) error {
+	if err := os.WriteFile(filepath.Join(m.Destination(), "data", "kept"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	return m.configure(true)
 }
 
 // Apply runs dropship apply to its end and returns its exit code, and what it printed.

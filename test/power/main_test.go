@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/dropship/dropship/test/power"
 )
 
 // binary is dropship.
@@ -14,6 +16,10 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if err := power.Isolate(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "dropship-power-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -55,7 +55,7 @@ func TestNaiveDeployerIsCaught(t *testing.T) {
 			lost, torn := false, false
 			rnd := rand.New(rand.NewPCG(1, 2))
 			for _, c := range l.Cuts() {
-				err := m.Try(t.Context(), l, story, c, rnd, false)
+				_, err := m.Try(t.Context(), l, story, c, rnd, false)
 				if err == nil {
 					continue
 				}

@@ -18,18 +18,18 @@ type Story struct {
 	Old, New, Next Release // Old may be zero: nothing was there
 	// Broken says that New fails the check in its after chain, so that Old is put back.
 	Broken bool
-	// Found says that Old was not installed by dropship.
-	Found bool
+	// Interrupted says that dropship is killed in the after chain, and the update is the one that completes it.
+	Interrupted bool
 	// Earlier is what the world was told before the log began.
 	Earlier []string
 }
 
-// event is a hook's word: "before stop update ID", or "done" when dropship apply ended well.
-type event struct{ phase, hook, status, id string }
+// An Event is a hook's word: "before stop update ID". Or it is "done", when dropship apply has ended well.
+type Event struct{ Phase, Hook, Status, UpdateID string }
 
-func parse(line string) event {
+func parse(line string) Event {
 	f := append(strings.Fields(line), "", "", "", "")
-	return event{f[0], f[1], f[2], f[3]}
+	return Event{f[0], f[1], f[2], f[3]}
 }
 
 // allowed returns which releases may be at the destination, by what the world was told.
@@ -37,11 +37,11 @@ func (s Story) allowed(events []string) []Release {
 	at := []Release{s.Old}
 	for _, line := range events {
 		switch e := parse(line); {
-		case e.phase == "before":
+		case e.Phase == "before":
 			at = []Release{s.Old, s.New}
-		case e.phase == "done", e.phase == "after" && e.status == "update":
+		case e.Phase == "done", e.Phase == "after" && e.Status == "update":
 			at = []Release{s.New}
-		case e.phase == "after":
+		case e.Phase == "after":
 			at = []Release{s.Old}
 		}
 	}
@@ -123,7 +123,7 @@ func (m *Machine) Restart(ctx context.Context, s Story, events []string) error {
 	}
 	ended := slices.ContainsFunc(told, func(line string) bool {
 		e := parse(line)
-		return e.phase == "done" || e.phase == "before" && e.status == "rollback"
+		return e.Phase == "done" || e.Phase == "before" && e.Status == "rollback"
 	})
 	if err := m.reach(ctx, s.New, want, codes, ended); err != nil {
 		return err
@@ -167,21 +167,21 @@ func (m *Machine) reach(ctx context.Context, published, want Release, codes []in
 func balanced(before, since []string) error {
 	running := true
 	order := []string{"start", "announce", "check"}
-	begun := map[event]int{} // of an update's chain: how many of its hooks had begun before the cut
+	begun := map[Event]int{} // of an update's chain: how many of its hooks had begun before the cut
 	for _, line := range before {
 		e := parse(line)
-		running = running && e.hook != "stop" || e.hook == "start"
-		if e.phase == "after" {
-			begun[event{"after", "", e.status, e.id}] = slices.Index(order, e.hook) + 1
+		running = running && e.Hook != "stop" || e.Hook == "start"
+		if e.Phase == "after" {
+			begun[Event{"after", "", e.Status, e.UpdateID}] = slices.Index(order, e.Hook) + 1
 		}
 	}
 	for _, line := range since {
 		e := parse(line)
-		running = running && e.hook != "stop" || e.hook == "start"
-		n := begun[event{"after", "", e.status, e.id}]
-		i := slices.Index(order, e.hook) + 1
+		running = running && e.Hook != "stop" || e.Hook == "start"
+		n := begun[Event{"after", "", e.Status, e.UpdateID}]
+		i := slices.Index(order, e.Hook) + 1
 		// The one that was interrupted is run again, unless it is the announcement.
-		if e.phase == "after" && (i < n || i == n && e.hook == "announce") {
+		if e.Phase == "after" && (i < n || i == n && e.Hook == "announce") {
 			return fmt.Errorf("hook %q ran again: %q, and after the cut %q", line, before, since)
 		}
 	}

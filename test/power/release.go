@@ -19,6 +19,7 @@ import (
 type Release struct {
 	Version string
 	entries map[string]entryOf
+	kept    string // what the application has made of the file kept in data; empty: what the artifact holds
 }
 
 type entryOf struct {
@@ -31,7 +32,7 @@ var modified = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // NewRelease returns a release whose every file is another in each version. A broken one fails its check after the
 // switch.
 func NewRelease(version string, broken bool) Release {
-	r := Release{version, map[string]entryOf{
+	r := Release{Version: version, entries: map[string]entryOf{
 		".":       {fs.ModeDir | 0o755, ""},
 		"empty":   {0o644, ""},
 		"health":  {0o644, "good " + version},
@@ -52,6 +53,15 @@ func NewRelease(version string, broken bool) Release {
 		}
 		r.entries[fmt.Sprintf("lib/%02d.bin", i)] = entryOf{0o640, string(content)}
 	}
+	r.entries["data"] = entryOf{fs.ModeDir | 0o755, ""}
+	r.entries["data/kept"] = entryOf{0o644, "shipped with " + version}
+	return r
+}
+
+// Keeping returns the release as it is while its path data lives across releases, and the application has written
+// that text there.
+func (r Release) Keeping(text string) Release {
+	r.kept = text
 	return r
 }
 
@@ -113,6 +123,17 @@ func (r Release) At(dir string) error {
 		}
 		name, err := filepath.Rel(dir, path)
 		if err != nil {
+			return err
+		}
+		if r.kept != "" && name == "data" {
+			seen += 2
+			got, err := os.ReadFile(filepath.Join(path, "kept"))
+			if err == nil && string(got) != r.kept {
+				err = fmt.Errorf("data/kept has %q, and the application wrote %q", got, r.kept)
+			}
+			if err == nil && d.IsDir() {
+				err = fs.SkipDir
+			}
 			return err
 		}
 		want, ok := r.entries[name]

@@ -10,10 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ShutDownIn has dropship bring the machine from the story's old release to its new one, and shuts its file systems
-// down, that long after the first event that begins with `after` (or after its start, if that is empty). Then dropship
-// is killed, the power comes back, and all that is promised is checked, until the newest good release is there. The
-// error is what was promised and is not there. It returns what was at the destination when the power came back.
+// ShutDownIn has dropship bring the machine from the story's old release to its new one, and cuts the power that long
+// after the first event that begins with `after` (or after its start, if that is empty): dropship is killed, and the
+// file systems are shut down, all of them as they were at that instant. Then the power comes back, and all that is
+// promised is checked, until the newest good release is there. The error is what was promised and is not there. It
+// returns what was at the destination when the power came back.
 //
 // The machine's disks are mounted, before and after.
 func (m *Machine) ShutDownIn(ctx context.Context, s Story, after string, delay time.Duration) (Release, error) {
@@ -28,6 +29,11 @@ func (m *Machine) ShutDownIn(ctx context.Context, s Story, after string, delay t
 func (m *Machine) shutDownIn(ctx context.Context, s Story, after string, delay time.Duration) (Release, error) {
 	if err := m.begin(ctx, s); err != nil {
 		return Release{}, err
+	}
+	if s.Interrupted {
+		if err := m.Interrupt(ctx, &s); err != nil {
+			return Release{}, err
+		}
 	}
 	m.Recorder.TakeEvents()
 	begun := m.Recorder.Await(after)
@@ -64,43 +70,33 @@ func (m *Machine) shutDownIn(ctx context.Context, s Story, after string, delay t
 			cut = true
 		}
 	}
+	if !done {
+		if err := gone(unix.Kill(-run.Process.Pid, unix.SIGKILL)); err != nil {
+			return Release{}, err
+		}
+		if err := <-ended; err == nil {
+			m.Recorder.Tell("done")
+		}
+	}
 	told := m.Recorder.TakeEvents()
 	var errs []error
 	for _, v := range m.volumes {
 		errs = append(errs, Shutdown(v.dir))
 	}
-	meanwhile := m.Recorder.TakeEvents()
-	if !done {
-		errs = append(errs, gone(unix.Kill(-run.Process.Pid, unix.SIGKILL)))
-		if err := <-ended; err == nil {
-			fmt.Fprintln(&m.log, "dropship ended well without its disk")
-		}
-	}
 	errs = append(errs, m.Unmount(ctx), m.Mount())
 	if err := errors.Join(errs...); err != nil {
 		return Release{}, err
 	}
-	return m.afterShutdown(ctx, s, told, meanwhile)
-}
-
-// afterShutdown checks a machine whose power is back. The world had been told so much, and some more meanwhile; what
-// it was told later still was without a disk, as no machine without power can.
-func (m *Machine) afterShutdown(ctx context.Context, s Story, told, meanwhile []string) (Release, error) {
-	for {
-		seen, err := m.Look(s, told)
-		switch {
-		case err == nil:
-			return seen, m.Restart(ctx, s, told)
-		case len(meanwhile) == 0:
-			return seen, err
-		}
-		told, meanwhile = append(told, meanwhile[0]), meanwhile[1:]
+	seen, err := m.Look(s, told)
+	if err != nil {
+		return seen, err
 	}
+	return seen, m.Restart(ctx, s, told)
 }
 
 // begin brings the machine to the story's old release, undisturbed.
 func (m *Machine) begin(ctx context.Context, s Story) error {
-	if s.Old.Version == "" || s.Old.At(m.Destination()) == nil {
+	if len(s.Earlier) > 0 || s.Old.Version == "" || s.Old.At(m.Destination()) == nil {
 		return nil
 	}
 	return m.want(ctx, s.Old, 0)

@@ -7,15 +7,28 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tell plays a story on a new machine and returns the log of the update in it. Afterwards the machine's disks are
 // unmounted. With a neighbour somebody else writes and syncs on the same disks all the time, by which the kernel
-// writes its journal at instants that dropship does not choose.
-func (m *Machine) Tell(ctx context.Context, s Story, neighbour bool) (*Log, error) {
+// writes its journal at instants that dropship does not choose. It fills in what the story's world was told earlier.
+func (m *Machine) Tell(ctx context.Context, s *Story, neighbour bool) (*Log, error) {
 	if s.Old.Version != "" {
 		if err := m.want(ctx, s.Old, 0); err != nil {
+			return nil, err
+		}
+	}
+	if m.o.Persist {
+		if err := m.use(s.Old.kept); err != nil {
+			return nil, err
+		}
+	}
+	if s.Interrupted {
+		if err := m.Interrupt(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -39,8 +52,30 @@ func (m *Machine) Tell(ctx context.Context, s Story, neighbour bool) (*Log, erro
 	if err != nil {
 		return nil, err
 	}
-	_, err = m.Look(s, l.events())
+	_, err = m.Look(*s, l.events())
 	return l, errors.Join(err, m.Unmount(ctx))
+}
+
+// Interrupt kills dropship in the after chain of an update to the story's new release. The power stays on.
+func (m *Machine) Interrupt(ctx context.Context, s *Story) error {
+	m.Recorder.TakeEvents()
+	begun := m.Recorder.Await("after start")
+	if err := m.Publish(s.New); err != nil {
+		return err
+	}
+	run := m.Command(ctx)
+	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := run.Start(); err != nil {
+		return err
+	}
+	select {
+	case <-begun:
+	case <-ctx.Done():
+	}
+	err := gone(unix.Kill(-run.Process.Pid, unix.SIGKILL))
+	_ = run.Wait() // it was killed, or had ended
+	s.Earlier = m.Recorder.TakeEvents()
+	return err
 }
 
 // want publishes a release and wants apply to end with that exit code.
@@ -92,15 +127,16 @@ func writeSynced(path string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// Try looks at what a cut leaves, and with restart at what dropship makes of it. The error is what was promised and
-// is not there.
-func (m *Machine) Try(ctx context.Context, l *Log, s Story, c Cut, rnd *rand.Rand, restart bool) error {
-	return m.AfterCut(ctx, l, c, rnd, func() error {
-		if _, err := m.Look(s, c.Events); err != nil || !restart {
+// Try looks at what a cut leaves, and with restart at what dropship makes of it. It returns what was at the
+// destination; the error is what was promised and is not there.
+func (m *Machine) Try(ctx context.Context, l *Log, s Story, c Cut, rnd *rand.Rand, restart bool) (seen Release, err error) {
+	err = m.AfterCut(ctx, l, c, rnd, func() error {
+		if seen, err = m.Look(s, c.Events); err != nil || !restart {
 			return err
 		}
 		return m.Restart(ctx, s, c.Events)
 	})
+	return seen, err
 }
 
 // AfterCut mounts what a cut leaves of the disks, calls look, and puts the machine's own disks back, unmounted.

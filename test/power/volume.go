@@ -67,7 +67,7 @@ func Unmount(ctx context.Context, dir string) error {
 }
 
 // Shutdown stops the ext4 or xfs that is mounted at dir at this instant: what is not on its device yet, the journal
-// included, never will be, and whoever goes on working there gets errors.
+// included, never will be.
 func Shutdown(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

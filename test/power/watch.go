@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,9 +18,8 @@ func watch(dir string) (ended func(), err error) {
 	}
 	const script = `
 while state=$(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) && [ -n "$state" ] && [ "${state#Z}" = "$state" ]; do sleep 0.5; done
-echo 1 >"/sys/fs/fuse/connections/$2/abort"
-cut -d' ' -f2 /proc/mounts | grep -F "$3/" | sort -r | while read -r dir; do umount -l "$dir"; done`
-	cmd := exec.Command("/bin/sh", "-c", script, "watch", fmt.Sprint(os.Getpid()), fmt.Sprint(unix.Minor(st.Dev)), filepath.Dir(dir)) //nolint:noctx // it has to outlive this process
+echo 1 >"/sys/fs/fuse/connections/$2/abort"`
+	cmd := exec.Command("/bin/sh", "-c", script, "watch", fmt.Sprint(os.Getpid()), fmt.Sprint(unix.Minor(st.Dev))) //nolint:noctx // it has to outlive this process
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot watch over the recorder at %s: %w", dir, err)

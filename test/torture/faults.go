@@ -9,6 +9,7 @@ func faults() []Fault {
 		killFaults(),
 		signalFaults(),
 		networkFaults(),
+		powerFaults(),
 		slotFaults(),
 	)
 }

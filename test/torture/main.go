@@ -14,12 +14,17 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dropship/dropship/test/power"
 	"github.com/dropship/dropship/test/servers"
 	"github.com/dropship/dropship/test/torture/trap"
 )
 
 func main() {
 	trap.ExecIfAsked()
+	if err := power.Isolate(); err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code, err := torture(ctx)
 	stop()

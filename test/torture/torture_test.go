@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dropship/dropship/test/power"
 	"github.com/dropship/dropship/test/servers"
 	"github.com/dropship/dropship/test/torture/trap"
 )
@@ -21,6 +22,10 @@ var binary string
 
 func TestMain(m *testing.M) {
 	trap.ExecIfAsked()
+	if err := power.Isolate(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(build(m))
 }
 
