@@ -3,6 +3,7 @@ package main
 import (
 	"embed"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/dropship/dropship/packaging"
@@ -42,14 +43,14 @@ func notPlain(r rune) bool {
 	}
 }
 
+var packagedCommand = regexp.MustCompile(`/usr/bin/dropship (\w+)`)
+
 // unit is the package's systemd unit with other paths.
 func unit(program, config string) string {
-	const packaged = "/usr/bin/dropship"
 	lines := strings.Split(packaging.Unit, "\n")
 	for i, line := range lines {
 		if strings.HasPrefix(line, "Exec") {
-			lines[i] = strings.ReplaceAll(line, packaged+" agent", packaged+" agent --config "+config)
-			lines[i] = strings.ReplaceAll(lines[i], packaged, program)
+			lines[i] = packagedCommand.ReplaceAllString(line, program+" ${1} --config "+config)
 		}
 	}
 	return strings.Join(lines, "\n")

@@ -11,29 +11,38 @@ import (
 // the machine's own services is seen and nothing is left behind.
 func TestServiceOfSystemV(t *testing.T) {
 	t.Parallel()
+	tell(t, "sysv.sh", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "sh")
+}
+
+// The service that systemd gets, on a machine that it has booted.
+func TestServiceOfSystemd(t *testing.T) {
+	t.Parallel()
+	boot, err := filepath.Abs("../../test/systemd/boot.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell(t, "systemd.sh", boot, "-H", "-", "sh")
+}
+
+// tell has a command run a script of testdata/service in an empty directory, with the path of dropship.
+func tell(t *testing.T, script string, command ...string) {
+	t.Helper()
+	script, err := filepath.Abs(filepath.Join("testdata", "service", script))
+	if err != nil {
+		t.Fatal(err)
+	}
 	dropship := filepath.Join(t.TempDir(), "dropship")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", dropship, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // it runs on another machine, too
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build dropship: %v\n%s", err, out)
 	}
-	story, err := filepath.Abs("testdata/service/sysv.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Not below /tmp by way of a symlink, nor on the tmpfs that the story mounts.
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(filepath.Dir(dropship), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
-		"sh", story, dropship)
-	cmd.Dir = dir
+	words := append(command[1:], script, dropship)
+	cmd := exec.CommandContext(t.Context(), command[0], words...)
+	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
-		t.Fatalf("the story of the service: %v", err)
+		t.Fatalf("%s: %v", filepath.Base(script), err)
 	}
 }
