@@ -100,8 +100,10 @@ func ExplainDisk(dir string, err error) error {
 	}
 }
 
-// explain is ExplainDisk for the disk of the destination.
-func (s *Site) explain(err error) error { return ExplainDisk(filepath.Dir(s.o.Destination), err) }
+// explain is ExplainDisk for the disk of the destination, and says what is in the way where the system does not.
+func (s *Site) explain(err error) error {
+	return ExplainDisk(filepath.Dir(s.o.Destination), explainInUse(err))
+}
 
 // human writes bytes as df -h does: with the unit in which they are short.
 func human(bytes int64) string {

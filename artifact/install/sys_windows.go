@@ -82,3 +82,12 @@ func (r *roots) chown(string, int, int) error     { return nil }
 func setMode(*os.Root, string, fs.FileMode) error { return nil }
 
 const folderModes = false
+
+// explainInUse says what may be in the way of a rename: what a process has open stays where it is.
+func explainInUse(err error) error {
+	if !errors.Is(err, windows.ERROR_SHARING_VIOLATION) && !errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		return err
+	}
+	return fmt.Errorf("%w: a process may have a file in it open, or be in its directory, and Windows renames nothing that is open: "+
+		"stop the application in a before hook, and wait there until it has ended", err)
+}
