@@ -8,6 +8,7 @@ func faults() []Fault {
 		callFaults(),
 		killFaults(),
 		signalFaults(),
+		diskFaults(),
 		networkFaults(),
 		powerFaults(),
 		slotFaults(),

@@ -51,7 +51,7 @@ func newMachine(ctx context.Context, r *Round, v Variant) (_ *Machine, err error
 		Dir: r.Dir, Destination: filepath.Join(r.Dir, "srv", "app"), StateDir: filepath.Join(r.Dir, "state"), Variant: v, round: r,
 	}
 	for _, dir := range []string{"srv", "artifacts"} {
-		if err := os.Mkdir(filepath.Join(r.Dir, dir), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(r.Dir, dir), 0o755); err != nil { // srv may be on a disk of its own
 			return nil, err
 		}
 	}
