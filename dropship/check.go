@@ -81,7 +81,7 @@ func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
 	source, in := u.Source.String(), u.st.Installed
 	switch r.Outcome {
 	case UpToDate:
-		if in.Revision == info.Revision && in.Artifact == source {
+		if in.Revision == info.Revision && in.Artifact == source && !u.corrected {
 			return r, nil
 		}
 		in.Revision, in.Artifact = info.Revision, source
@@ -98,5 +98,6 @@ func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
 	if err := u.m.Store.Save(u.st); err != nil {
 		return Result{}, &StepError{StepState, err}
 	}
+	u.corrected = false
 	return r, nil
 }

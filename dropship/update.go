@@ -65,6 +65,8 @@ type update struct {
 	unlock  func() // ends the ownership of the destination; nil without it
 	fetched bool   // a download was begun
 
+	corrected bool // what was remembered of the destination was not what is there
+
 	lease    lock.Lease // nil without a turn
 	saidLost bool       // that the slot was lost after the switch
 }
@@ -141,7 +143,10 @@ func (u *update) look() (err error) {
 	case err != nil:
 		return err
 	case known && (u.st.Installed == nil || u.st.Installed.ID != current.ID):
-		u.st.Installed = &Installed{Release: current, At: current.Staged}
+		u.st.Installed, u.corrected = &Installed{Release: current, At: current.Staged}, true
+		if s := u.st.Staged; s != nil && s.ID == current.ID {
+			u.st.Staged = nil // a failing disk took the switch, and said that it had not
+		}
 	case !known && u.st.Installed == nil && u.Hash != "":
 		u.st.Installed = &Installed{Release: install.Release{Hash: u.Hash}}
 	}

@@ -397,6 +397,27 @@ func TestLostStateIsRebuiltFromTheReleasesOnDisk(t *testing.T) {
 	w.mustUpdate(dropship.UpToDate)
 }
 
+// A disk that fails in a switch may say that it did not happen, and have it all the same.
+func TestStateIsCorrectedByWhatIsAtTheDestination(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	before := w.state()
+	w.source.publish(pack(t, "2"), "r2")
+	w.mustUpdate(dropship.Updated)
+	live := w.state().Installed.Release
+
+	before.Staged = &live
+	if err := w.machine.Store.Save(before); err != nil {
+		t.Fatal(err)
+	}
+	w.mustUpdate(dropship.UpToDate)
+	if st := w.state(); st.Installed.ID != live.ID || st.Staged != nil {
+		t.Errorf("got %s installed and %v staged in the state, want %s and none", st.Installed.ID, st.Staged, live.ID)
+	}
+}
+
 func TestOldReleasesArePruned(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
