@@ -156,7 +156,7 @@ func testFails(t *testing.T) {
 		},
 		{
 			"condition", "[Unit]\nConditionPathExists=/nonexistent\n" + service(sleeps), started,
-			[]string{"its program was not started, or has ended without an error", "; it is inactive (dead)", "unmet condition check (ConditionPathExists=/nonexistent)"},
+			[]string{"its program was not started, or has ended without an error", "; it is inactive (dead)", "unmet condition check", "ConditionPathExists=/nonexistent"},
 		},
 		{
 			"assertion", "[Unit]\nAssertPathExists=/nonexistent\n" + service(sleeps), started,

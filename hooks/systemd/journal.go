@@ -32,11 +32,11 @@ func journal(ctx context.Context, unit string, since time.Time) string {
 	// What a program printed as the last thing it did may not have been written yet. Where the disk is busy some of the
 	// lines are better than none.
 	_, _ = journalctl(ctx, limit/2, "--sync")
-	out, err := journalctl(ctx, limit/2, "--quiet", "--no-pager", "--output=cat", fmt.Sprintf("--lines=%d", journalLines),
-		"--unit="+unit, fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000))
-	if err != nil {
-		return ""
-	}
+	// Its own, and what systemd says of it: not by --unit, which leaves out why a program could not be executed where the
+	// process that says so is gone too soon.
+	out, _ := journalctl(ctx, limit/2, "--quiet", "--no-pager", "--output=cat", fmt.Sprintf("--lines=%d", journalLines),
+		fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000),
+		"_SYSTEMD_UNIT="+unit, "+", "UNIT="+unit, "_UID=0")
 	return lastLines(out)
 }
 
@@ -45,7 +45,7 @@ func journalctl(ctx context.Context, limit time.Duration, args ...string) (strin
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "journalctl", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8"}
-	cmd.WaitDelay = 100 * time.Millisecond
+	cmd.WaitDelay = journalLate / 2
 	var out tail
 	cmd.Stdout = &out
 	err := cmd.Run()
