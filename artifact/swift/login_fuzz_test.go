@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,7 +32,7 @@ func FuzzLogin(f *testing.F) {
 		token, body string
 	}
 	var next reply
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/v3") {
 			w.WriteHeader(http.StatusServiceUnavailable) // the storage is not what is tested
 			return
@@ -40,8 +41,17 @@ func FuzzLogin(f *testing.F) {
 		w.WriteHeader(next.status)
 		_, _ = io.WriteString(w, strings.ReplaceAll(next.body, "HOST", "http://"+r.Host))
 	}))
+	// Every login is of a client of its own. Its connections are reset when they are done with: thousands of logins in
+	// a second would else use up all file descriptors, or all ports.
+	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		if tcp, ok := conn.(*net.TCPConn); ok && state == http.StateIdle {
+			_ = tcp.SetLinger(0)
+		}
+	}
+	server.Start()
 	f.Cleanup(server.Close)
 	f.Fuzz(func(t *testing.T, status uint16, token, body string) {
+		defer server.CloseClientConnections()
 		if strings.Contains(strings.ReplaceAll(body, "HOST", ""), "//") {
 			t.Skip("it names another server")
 		}
