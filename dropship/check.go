@@ -3,6 +3,7 @@ package dropship
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/install"
@@ -62,13 +63,19 @@ func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, R
 // hash is the md5 of it, or empty: not known yet.
 func (u *update) decide(info artifact.Info, hash string) Result {
 	source, in := u.Source.String(), u.st.Installed
-	r := Result{Hash: u.installedHash()}
+	if !u.present {
+		in = nil // it was deleted
+	}
+	r := Result{}
+	if in != nil {
+		r.Hash = in.Hash
+	}
 	info.MD5 = hash
 	q, bad := u.st.quarantined(source, hash, info.Revision)
 	switch {
 	case bad && (in == nil || in.Hash != q.Hash || u.st.Failed != nil):
 		r.Outcome, r.Quarantined, r.Host, r.Detail = Quarantine, q.Hash, q.Host, q.String()
-	case u.present && in != nil && u.st.Failed == nil && in.holds(source, info):
+	case in != nil && u.st.Failed == nil && in.holds(source, info):
 		r.Outcome = UpToDate
 	}
 	return r
@@ -100,4 +107,14 @@ func (u *update) nothingToDo(info artifact.Info, hash string) (Result, error) {
 	}
 	u.corrected = false
 	return r, nil
+}
+
+// emptyHanded returns an error if there is nothing at the destination, and what the repository holds is not to be
+// installed: this machine runs nothing until somebody helps.
+func (u *update) emptyHanded(r Result) error {
+	if r.Outcome != Quarantine || u.present {
+		return nil
+	}
+	return &StepError{StepCheck, fmt.Errorf("nothing is at the destination %s, and what the repository holds is quarantined: publish another artifact, or run dropship retry %s: %s",
+		u.Site.Destination(), u.Name, r.Detail)}
 }

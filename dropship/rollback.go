@@ -71,22 +71,32 @@ func (u *update) rollBack(ctx context.Context, failed *Journal, cause error) (Re
 		u.log.ErrorContext(ctx, "cannot record the rollback", "error", err)
 	}
 	told := u.tell(ctx, q)
-	r, err := u.putBack(ctx, j)
+	r, err := u.putBack(ctx, j, nil)
 	told()
 	return r, err
 }
 
-// putBack does the rollback that the journal holds. A before hook that fails does not keep the good release out.
-func (u *update) putBack(ctx context.Context, j *Journal) (Result, error) {
+// putBack does the rollback that the journal holds. A before hook that fails does not keep the good release out, nor
+// does one that kills the agent. killed is the after hook that the agent was killed in again and again, or nil.
+func (u *update) putBack(ctx context.Context, j *Journal, killed *hooks.StepError) (Result, error) {
 	if current, known, err := u.Site.Current(); err != nil || !known || current.ID != j.To.ID {
-		if err := u.Before.Finish(ctx, 0, u.event(j, hooks.Before), u.report(ctx, hooks.Before, u.Before)); err != nil {
+		if j.Deaths >= deathsLimit {
+			u.log.ErrorContext(ctx, "the before hooks are left out of the rollback: the agent was killed in them", "times", j.Deaths)
+		} else if err := u.Before.Finish(ctx, 0, u.event(j, hooks.Before), u.report(ctx, hooks.Before, u.Before)); err != nil {
 			u.log.WarnContext(ctx, "a before hook failed: rolling back all the same", "error", err)
 		}
 		if err := u.switchTo(ctx, j); err != nil {
 			return u.fail(ctx, j, fmt.Errorf("cannot put the previous release back: %w (the rollback was for: %s)", err, j.Error))
 		}
+		killed = nil // no after hook has run
 	}
-	if err := u.after(ctx, j); err != nil {
+	var err error
+	if killed != nil {
+		err = killed
+	} else {
+		err = u.after(ctx, j)
+	}
+	if err != nil {
 		return u.fail(ctx, j, fmt.Errorf("the previous release is back and its after chain fails: %w (the rollback was for: %s)", err, j.Error))
 	}
 	cause := errors.Join(errors.New(j.Error), u.settle(ctx, j))
@@ -117,7 +127,9 @@ func (u *update) fail(ctx context.Context, j *Journal, cause error) (Result, err
 	}
 	var failed []*hooks.StepError
 	if hook, ok := errors.AsType[*hooks.StepError](cause); ok && hook.Phase == hooks.After {
-		failed = append(failed, hook)
+		if !errors.Is(hook, errKilled) { // it would be the death of the agent at later checks, too
+			failed = append(failed, hook)
+		}
 		j.Hook = hook.Index + 1
 	}
 	now := time.Now().UTC()
@@ -128,7 +140,7 @@ func (u *update) fail(ctx context.Context, j *Journal, cause error) (Result, err
 	}
 	u.st.Staged = nil
 	u.st.Failed = &Failure{Hash: bad, Error: cause.Error(), At: now, UpdateID: j.UpdateID}
-	j.Status, j.Error = hooks.StatusFailed, cause.Error()
+	j.Status, j.Error, j.Deaths = hooks.StatusFailed, cause.Error(), 0
 	cause = errors.Join(cause, u.m.Store.Save(u.st))
 
 	cause = errors.Join(cause, u.finish(ctx, j, failed...))

@@ -23,7 +23,8 @@ type State struct {
 	Quarantine  []Quarantined    `json:"quarantine,omitempty"`
 	Journal     *Journal         `json:"journal,omitempty"` // the update under way; found at a start, it was interrupted
 	Unfinished  *Unfinished      `json:"unfinished,omitempty"`
-	Retried     time.Time        `json:"retried,omitzero"` // when a person last let what failed be tried again
+	Retried     time.Time        `json:"retried,omitzero"`      // when a person last let what failed be tried again
+	Interrupted int              `json:"interrupted,omitempty"` // updates in a row that were cut off before their switch
 }
 
 // Installed is the release at the destination.
@@ -48,9 +49,10 @@ type Journal struct {
 	UpdateID string          `json:"update_id"`
 	Status   hooks.Status    `json:"status"`
 	To       install.Release `json:"to"`
-	From     install.Release `json:"from"`           // zero at a first install
-	Chain    []string        `json:"chain"`          // the hooks of the after chain
-	Hook     int             `json:"hook,omitempty"` // position in that chain: all before it have run
+	From     install.Release `json:"from"`             // zero at a first install
+	Chain    []string        `json:"chain"`            // the hooks of the after chain
+	Hook     int             `json:"hook,omitempty"`   // position in that chain: all before it have run
+	Deaths   int             `json:"deaths,omitempty"` // processes that ended in the middle of it, at this status
 	Error    string          `json:"error,omitempty"`
 	Started  time.Time       `json:"started"`
 }
@@ -85,6 +87,8 @@ func (j *Journal) valid() error {
 		return fmt.Errorf("its status is %q", j.Status)
 	case j.Hook < 0 || j.Hook > len(j.Chain):
 		return fmt.Errorf("it is at hook %d of %d", j.Hook, len(j.Chain))
+	case j.Deaths < 0:
+		return fmt.Errorf("%d processes died in it", j.Deaths)
 	}
 	for _, r := range []install.Release{j.To, j.From} {
 		if r.ID != "" && !install.ValidID(r.ID) {

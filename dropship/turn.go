@@ -1,6 +1,7 @@
 package dropship
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func (u *update) comeToTurn(ctx context.Context) (install.Release, Result, error
 	for {
 		info, rel, r, err := u.prepare(ctx)
 		if err == nil && r.Outcome != "" {
-			return rel, r, u.outOfOrder()
+			return rel, r, cmp.Or(u.emptyHanded(r), u.outOfOrder())
 		}
 		if err != nil {
 			return rel, r, err

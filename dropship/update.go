@@ -221,7 +221,7 @@ func (u *update) installedHash() string {
 // settle records a release that is installed and whose hooks have all run, and removes old ones.
 func (u *update) settle(ctx context.Context, j *Journal) error {
 	u.st.Installed = &Installed{Release: j.To, At: time.Now().UTC(), UpdateID: j.UpdateID}
-	u.st.Journal, u.st.Staged, u.st.Failed = nil, nil, nil
+	u.st.Journal, u.st.Staged, u.st.Failed, u.st.Interrupted = nil, nil, nil, 0
 	u.m.attempts.succeeded(u.Service)
 	if err := u.m.Store.Save(u.st); err != nil {
 		return &StepError{StepState, err}
