@@ -62,16 +62,16 @@ func heard(e lock.Quarantine) Quarantined {
 }
 
 // short makes a text fit for a line that people read, whoever may have written it: bounded, and without what a
-// terminal would obey.
+// terminal would obey, or would not show, such as what turns the direction of writing.
 func short(text string) string {
 	if len(text) > toldLimit {
 		text = strings.ToValidUTF8(text[:toldLimit], "") + "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
+		if unicode.IsGraphic(r) {
+			return r
 		}
-		return r
+		return ' '
 	}, text)
 }
 

@@ -369,14 +369,14 @@ func TestWhatOthersWroteIsKeptShort(t *testing.T) {
 	w := group(t, b, "web-01")[0]
 	q := lock.Quarantine{
 		Service: "web", Hash: md5Hex(pack(t, "bad")), UpdateID: "u1", Since: time.Now(),
-		Host: "web-02\x1b]0;title\a", Error: "a\nb\x1b[2J" + strings.Repeat("long", 1<<20),
+		Host: "web-02\x1b]0;title\a\u202e\u200b", Error: "a\nb\x1b[2J" + strings.Repeat("long", 1<<20),
 	}
 	if _, err := b.Quarantine(t.Context(), "web", q); err != nil {
 		t.Fatal(err)
 	}
 	w.source.publish(pack(t, "bad"), "r-bad")
 	r := w.mustUpdate(dropship.Quarantine)
-	if strings.ContainsAny(r.Detail, "\x1b\a\n") || len(r.Detail) > 500 || !strings.Contains(r.Detail, "failed on web-02") {
+	if strings.ContainsAny(r.Detail, "\x1b\a\n\u202e\u200b") || len(r.Detail) > 500 || !strings.Contains(r.Detail, "failed on web-02") {
 		t.Errorf("got %d bytes: %.300q", len(r.Detail), r.Detail)
 	}
 }

@@ -9,43 +9,106 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/lock"
 )
 
-func TestRetryWithoutTheBoard(t *testing.T) {
+// What the group goes on leaving alone this machine does, too: it is not installed by a retry that failed.
+func TestRetryWithoutTheBoardChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBoard()
 	w := group(t, b, "web-01")[0]
 	w.rollsBack()
-	unlock, err := w.machine.Store.Lock("web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.service.Retry(t.Context(), w.machine, "joe@web-01"); !errors.Is(err, dropship.ErrServiceBusy) {
-		t.Errorf("got %v, want ErrServiceBusy", err)
-	}
-	unlock()
+	before := w.state()
 	b.set(func(b *board) { b.err = errors.New("no answer") })
 	freed, err := w.service.Retry(t.Context(), w.machine, "joe@web-01")
-	if len(freed) != 1 || !errors.Is(err, dropship.ErrNotLifted) || !strings.Contains(err.Error(), "no answer") {
-		t.Errorf("got %+v, %v, want it freed here, and ErrNotLifted", freed, err)
+	if len(freed) != 0 || !errors.Is(err, dropship.ErrNotLifted) || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("got %+v, %v, want nothing freed, and ErrNotLifted", freed, err)
 	}
-	if got := w.state().Quarantine; len(got) != 0 {
-		t.Errorf("still quarantined here: %+v", got)
+	if diff := cmp.Diff(before, w.state()); diff != "" {
+		t.Errorf("the state changed (-before +after):\n%s", diff)
 	}
-	b.set(func(b *board) { b.err = nil })
 	if r := w.mustUpdate(dropship.Quarantine); r.Host != "web-01" {
-		t.Errorf("got %+v, want the group's", r)
+		t.Errorf("got %+v, want it left alone", r)
 	}
-	// Without a turn there is no group.
+	w.wantRan()
+	b.set(func(b *board) { b.err = nil })
+	if freed, err := w.service.Retry(t.Context(), w.machine, "joe@web-01"); err != nil || len(freed) != 1 || b.only(t).Lifted == nil {
+		t.Errorf("got %+v, %v, %+v, want it lifted", freed, err, b.only(t))
+	}
+}
+
+func TestRetryWithoutAGroup(t *testing.T) {
+	t.Parallel()
+	b := newBoard()
+	w := group(t, b, "web-01")[0]
+	w.rollsBack()
 	w.service.Turn = nil
-	if freed, err := w.service.Retry(t.Context(), w.machine, "joe@web-01"); err != nil || len(freed) != 1 {
-		t.Errorf("got %+v, %v", freed, err)
+	if freed, err := w.service.Retry(t.Context(), w.machine, "joe@web-01"); err != nil || len(freed) != 1 || len(w.state().Quarantine) != 0 {
+		t.Errorf("got %+v, %v, want it freed here", freed, err)
 	}
 	if b.only(t).Lifted != nil {
 		t.Error("lifted for a group that the service is no part of")
 	}
+}
+
+// A board that takes its time over everything: each check holds the service until it gives up. Retry waits for that,
+// and then says that the board does not answer; of a process that works for longer it says that one does.
+func TestRetryWaitsForACheck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := group(t, newBoard(), "web-01")[0]
+		w.rollsBack()
+		w.service.Turn.Locker = struct {
+			*locker
+			lock.Board
+		}{w.locker, hanging{}}
+		checking := make(chan struct{})
+		go func() {
+			defer close(checking)
+			w.mustUpdate(dropship.Quarantine)
+		}()
+		synctest.Wait()
+		other := dropship.NewMachine("web-01", w.machine.Store, w.machine.Logger)
+		if _, err := w.service.Retry(t.Context(), other, "joe@web-01"); !errors.Is(err, dropship.ErrNotLifted) {
+			t.Errorf("got %v, want ErrNotLifted", err)
+		}
+		<-checking
+		unlock, err := w.machine.Store.Lock("web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		if _, err := w.service.Retry(t.Context(), other, "joe@web-01"); !errors.Is(err, dropship.ErrServiceBusy) {
+			t.Errorf("got %v, want ErrServiceBusy", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := w.service.Retry(ctx, other, "joe@web-01"); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want the end of the wait", err)
+		}
+	})
+}
+
+// A hanging board answers nobody.
+type hanging struct{}
+
+func (hanging) Quarantined(ctx context.Context, _, _ string, _ bool) ([]lock.Quarantine, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) Quarantine(ctx context.Context, _ string, q lock.Quarantine) (lock.Quarantine, error) {
+	<-ctx.Done()
+	return q, ctx.Err()
+}
+
+func (hanging) Lift(ctx context.Context, _, _, _ string) ([]lock.Quarantine, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // The hold after failures is in the memory of the agent, and the retry in another process.

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -9,6 +10,10 @@ import (
 
 // QuarantineLimit bounds the entries that a Board keeps for one service of a group. The oldest goes first.
 const QuarantineLimit = 32
+
+// ErrRefused means that the store of a Board answered and said no: asking again changes nothing until the rights, or
+// the request, do.
+var ErrRefused = errors.New("refused")
 
 // A Quarantine is a hash that failed on one machine: no other machine of the group installs it until it is lifted.
 type Quarantine struct {

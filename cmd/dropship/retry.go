@@ -8,15 +8,12 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/lock"
 )
-
-// retryWait is how long retry waits for a check to end that another process is making.
-const retryWait = 3 * time.Second
 
 func (a *app) retryCommand() *cobra.Command {
 	return &cobra.Command{
@@ -26,8 +23,9 @@ func (a *app) retryCommand() *cobra.Command {
 Consul, for the whole group: the running agents try what the repository holds again at their next check, one machine
 first. What is held back here after failures is tried again, too. Retry itself updates nothing.
 
-Exit code 0 also if nothing was quarantined, 1 if the quarantine of the group stays in force because Consul did not
-answer, 3 if another process works on the service.`,
+Exit code 0 also if nothing was quarantined, 1 if Consul did not answer or refused, and 3 if another process checks
+the service, waits for its turn or updates it, for more than twelve seconds. With 1 and 3 nothing is changed on this
+machine.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return fmt.Errorf("%s needs the name of a service", cmd.Name())
@@ -51,23 +49,19 @@ func (a *app) retry(ctx context.Context, names []string) error {
 	by := person() + "@" + m.Hostname
 	worst := exitDone
 	for _, s := range services {
-		freed, err := retryOne(ctx, m, s, by)
+		freed, err := s.Retry(ctx, m, by)
+		fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, freedLine(s, freed, err))
 		switch {
 		case errors.Is(err, dropship.ErrServiceBusy):
-			fmt.Fprintf(a.stdout, "%s: nothing changed\n", s.Name)
-			logger.Error("cannot retry: an update is under way; run it again when that is through", "service", s.Name, "error", err)
+			logger.Error("cannot retry: another dropship process checks, waits for its turn or updates; run it again when that is through", "service", s.Name, "error", err)
 			worst = worse(worst, exitBusy)
-			continue
-		case errors.Is(err, dropship.ErrNotLifted):
-			logger.Error("the other machines go on leaving it alone, and this one will, too: run it again when Consul answers", "service", s.Name, "error", err)
+		case errors.Is(err, dropship.ErrNotLifted) && !errors.Is(err, lock.ErrRefused):
+			logger.Error("cannot retry: run it again when Consul answers", "service", s.Name, "error", err)
 			worst = exitFailed
 		case err != nil:
-			fmt.Fprintf(a.stdout, "%s: nothing changed\n", s.Name)
 			logger.Error("cannot retry", "service", s.Name, "error", err)
 			worst = exitFailed
-			continue
 		}
-		fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, freedLine(s, freed, err == nil))
 	}
 	if worst != exitDone {
 		return &exitError{code: worst}
@@ -75,29 +69,16 @@ func (a *app) retry(ctx context.Context, names []string) error {
 	return nil
 }
 
-// retryOne waits for a check that is under way.
-func retryOne(ctx context.Context, m *dropship.Machine, s *dropship.Service, by string) ([]dropship.Quarantined, error) {
-	end := time.Now().Add(retryWait)
-	for {
-		freed, err := s.Retry(ctx, m, by)
-		if !errors.Is(err, dropship.ErrServiceBusy) || time.Now().After(end) {
-			return freed, err
-		}
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// freedLine says what is quarantined no more, and where.
-func freedLine(s *dropship.Service, freed []dropship.Quarantined, everywhere bool) string {
-	if len(freed) == 0 {
-		return "nothing was quarantined"
+// freedLine says what is quarantined no more, and where. With an error that is what was lifted for the group before it.
+func freedLine(s *dropship.Service, freed []dropship.Quarantined, err error) string {
+	switch {
+	case len(freed) == 0 && err != nil:
+		return "nothing changed"
+	case len(freed) == 0:
+		return "nothing was quarantined; what is held back after failures is tried again at the next check"
 	}
 	where := "on this machine"
-	if everywhere && s.Shares() {
+	if s.Shares() {
 		where = "in group " + s.Turn.Group
 	}
 	var what []string

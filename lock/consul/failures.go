@@ -12,10 +12,11 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/dropship/dropship/dropship/secret"
+	"github.com/dropship/dropship/lock"
 )
 
 // errRefused is what every refusal is.
-var errRefused = errors.New("refused")
+var errRefused = lock.ErrRefused
 
 // A refusal means that Consul understood and said no: asking again changes nothing.
 type refusal struct{ error }
