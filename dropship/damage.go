@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dropship/dropship/artifact/install"
 	"github.com/dropship/dropship/hooks"
@@ -21,10 +20,21 @@ const asideLimit = 8
 // errUnknownUpdate is why the after chain runs of a service whose state was lost in both of its files.
 var errUnknownUpdate = errors.New("the state was damaged, and an update may have been interrupted")
 
+// What the log says of a state that is lost.
+const (
+	lostBoth = "state file and its copy damaged" + rebuilt
+	lostCopy = "state file missing and its copy damaged" + rebuilt
+	rebuilt  = ": set aside, and rebuilt from what is at the destination; " +
+		"what was quarantined is forgotten, and the after hooks run in case an update was interrupted"
+)
+
 // restore loads what is known of the service, and mends what is damaged on disk: a state that could not be saved is
-// saved, a damaged file is set aside and written anew from its copy. If both are damaged, the state is rebuilt from
-// what is at the destination. What nobody can know then is whether an update was interrupted, so that the
-// application may stand still: the journal of the new state has the whole after chain run.
+// saved, a damaged file is set aside and written anew from its copy, as one that is gone is. If both are damaged, the
+// state is rebuilt from what is at the destination. What nobody can know then is whether an update was interrupted,
+// so that the application may stand still: the journal of the new state has the whole after chain run.
+//
+// A damaged copy alone is what a first state leaves that was not saved to its end. As long as nothing is at the
+// destination there is nothing that could be lost; else it is taken for what is left of a state whose file is gone.
 //
 // Nothing is done by halves: until the new state is on disk the damaged one stays, and the next try finds it.
 func (u *update) restore(ctx context.Context) error {
@@ -34,31 +44,59 @@ func (u *update) restore(ctx context.Context) error {
 	if err != nil && !lost {
 		return err
 	}
+	u.st = st
 	_, damage := readState(store.path(u.Name), u.Name)
+	gone := false
+	if missing(damage) && !store.remembers(u.Name) {
+		if _, damage = readState(copyOf(store.path(u.Name)), u.Name); damage == nil {
+			return u.saveMissing(ctx)
+		}
+		present, err := u.Site.Present()
+		if err != nil {
+			return err
+		}
+		if lost = present && errors.Is(damage, ErrDamaged); !lost {
+			return nil // there never was a state
+		}
+		gone = true
+	}
 	if !errors.Is(damage, ErrDamaged) {
-		u.st = st
 		return store.saveLatest(st)
 	}
 	kept, err := store.setAside(u.Name, lost)
 	if err != nil {
 		return fmt.Errorf("cannot set the damaged state of service %s aside: %w", u.Name, err)
 	}
-	if u.st = st; lost {
-		if err := u.rebuild(); err != nil {
-			return err
+	log := u.log.With("error", damage, "kept_as", strings.Join(kept, " "))
+	if !lost {
+		if err := store.spare(u.Name); err != nil {
+			return fmt.Errorf("cannot mend the state of service %s: %w", u.Name, err)
 		}
+		// Said before it is saved: whether that works or not, nobody finds the damage again.
+		log.ErrorContext(ctx, "state file damaged: set aside, and written anew from its copy; nothing is lost")
+		return store.Save(u.st)
+	}
+	if err := u.rebuild(); err != nil {
+		return err
 	}
 	if err := store.Save(u.st); err != nil {
 		return err
 	}
-	log := u.log.With("error", damage, "kept_as", strings.Join(kept, " "))
-	if !lost {
-		log.ErrorContext(ctx, "state file damaged: set aside, and written anew from its copy; nothing is lost")
-		return nil
+	if log = log.With("installed", u.installedHash()); gone {
+		log.ErrorContext(ctx, lostCopy)
+	} else {
+		log.ErrorContext(ctx, lostBoth)
 	}
-	log.ErrorContext(ctx, "state file and its copy damaged: set aside, and rebuilt from what is at the destination; "+
-		"what was quarantined is forgotten, and the after hooks run in case an update was interrupted", "installed", u.installedHash())
 	return nil
+}
+
+// saveMissing writes a state that is gone anew from its copy.
+func (u *update) saveMissing(ctx context.Context) error {
+	if err := u.m.Store.spare(u.Name); err != nil {
+		return fmt.Errorf("cannot mend the state of service %s: %w", u.Name, err)
+	}
+	u.log.WarnContext(ctx, "state file missing: written anew from its copy; nothing is lost", "state", u.m.Store.path(u.Name))
+	return u.m.Store.Save(u.st)
 }
 
 // rebuild makes a state from what is at the destination.
@@ -80,10 +118,7 @@ func (u *update) rebuild() error {
 
 // saveLatest saves what could not be saved before.
 func (s *Store) saveLatest(st *State) error {
-	s.mu.Lock()
-	_, ok := s.unsaved[st.Service]
-	s.mu.Unlock()
-	if !ok {
+	if !s.remembers(st.Service) {
 		return nil
 	}
 	return s.Save(st)
@@ -117,11 +152,17 @@ func (s *Store) setAside(service string, both bool) (kept []string, err error) {
 			kept = append(kept, before[i]) // by an earlier try
 			continue
 		}
-		aside := path + ".corrupt-" + newUpdateID(time.Now())
+		aside := newAside(path)
 		if err := os.Link(damaged, aside); err != nil {
 			// A directory, or a file system without links.
 			if err := os.Rename(damaged, aside); err != nil {
 				return kept, err
+			}
+			if info.IsDir() {
+				// An empty file is damaged as well, and tells the next try of it.
+				if err := os.WriteFile(damaged, nil, 0o600); err != nil {
+					return kept, err
+				}
 			}
 		}
 		if info.Mode().IsRegular() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +48,26 @@ func (w *world) fill() {
 			size /= 2
 		}
 	}
+}
+
+// blockState makes it impossible, whatever the user, to save the state, until unblock is called: what is mounted in the
+// place of the copy can be neither written, removed nor moved.
+func (w *world) blockState() (unblock func()) {
+	w.t.Helper()
+	obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.copy")
+	if err := errors.Join(os.RemoveAll(obstacle), os.Mkdir(obstacle, 0o700), unix.Mount("tmpfs", obstacle, "tmpfs", 0, "size=64k")); err != nil {
+		w.t.Fatal(err)
+	}
+	var once sync.Once
+	unblock = func() {
+		once.Do(func() {
+			if err := errors.Join(unix.Unmount(obstacle, 0), os.Remove(obstacle)); err != nil {
+				w.t.Error(err)
+			}
+		})
+	}
+	w.t.Cleanup(unblock)
+	return unblock
 }
 
 func TestStateOnAFullDiskTakesNoSlot(t *testing.T) {

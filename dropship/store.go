@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -46,8 +47,10 @@ func NewStore(dir string) *Store {
 func (s *Store) Dir() string { return s.dir }
 
 // Load returns the state of a service; a service that nothing is known of has an empty one. Where the file is
-// damaged or gone it is the copy's. The error is ErrDamaged if that is of no use either: then the next update sets
-// both aside and begins anew. What cannot be read, or is of a newer format, is another error, and stays as it is.
+// damaged or gone it is the copy's. The error is ErrDamaged if the file is damaged and the copy is damaged or gone:
+// then the next update sets both aside and begins anew. If the file is gone and the copy is damaged the state is
+// empty, and the next update does so only if something is at the destination. What cannot be read, or is of a newer
+// format, is another error, and stays as it is.
 // A state that this process could not save counts for more than what is on disk. Load changes nothing.
 func (s *Store) Load(service string) (*State, error) {
 	st, err := s.load(service)
@@ -75,7 +78,9 @@ func (s *Store) keep(st *State, extra int64) error {
 		return fmt.Errorf("cannot encode the state of service %s: %w", st.Service, err)
 	}
 	path := s.path(st.Service)
-	err = s.replace(path, append(data, '\n'), extra)
+	if err = s.spare(st.Service); err == nil {
+		err = s.replace(path, append(data, '\n'), extra)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -122,15 +127,26 @@ func (s *Store) forget(service string) {
 // Interrupted returns the services, by name, whose states tell of an update that was interrupted.
 // States that cannot be read are left out: Load says so of those that matter.
 func (s *Store) Interrupted() []string {
-	paths, _ := filepath.Glob(filepath.Join(s.dir, "*.json")) // the pattern is well-formed
+	entries, _ := os.ReadDir(s.dir) // what was read until an error
 	var names []string
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(strings.TrimSuffix(e.Name(), copySuffix), ".json")
+		if !ok || slices.Contains(names, name) {
+			continue
+		}
 		if st, err := s.Load(name); err == nil && st.Journal != nil {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// remembers reports whether there is a state that could not be saved.
+func (s *Store) remembers(service string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.unsaved[service]
+	return ok
 }
 
 // Lock makes this process the only one that works on a service, until unlock is called or the process

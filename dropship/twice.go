@@ -9,11 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // A state is kept twice: PATH, and its copy, PATH.copy. Saving overwrites the copy where it lies, exchanges the
 // two names, and overwrites what is the copy now. So at every instant one of the two is whole and on disk, what has
-// the name PATH is always whole, and no step needs space that the files do not have already.
+// the name PATH is always whole, and no step needs space that the files do not have already. If only the copy is
+// whole, it gets the name PATH before anything else.
 
 // ErrDamaged means that a state file is none: cut, empty, filled with zeros, of another service, or no file at all.
 var ErrDamaged = errors.New("the state file is damaged")
@@ -21,9 +24,15 @@ var ErrDamaged = errors.New("the state file is damaged")
 // maxState is longer than any state: what is longer is none.
 const maxState = 16 << 20
 
-func copyOf(path string) string { return path + ".copy" }
+const copySuffix = ".copy"
+
+func copyOf(path string) string { return path + copySuffix }
+
+// newAside returns a name for what is set aside of the state at path. In order of name is in order of time.
+func newAside(path string) string { return path + ".corrupt-" + newUpdateID(time.Now()) }
 
 // load returns the state on disk, and an empty one where there is none. It does not say which of the two it is from.
+// It is ErrDamaged only if neither file can be of use to anybody.
 func (s *Store) load(service string) (*State, error) {
 	st, err := readState(s.path(service), service)
 	if err == nil || !missing(err) && !errors.Is(err, ErrDamaged) {
@@ -34,9 +43,10 @@ func (s *Store) load(service string) (*State, error) {
 	case cerr == nil:
 		return again, nil
 	case !missing(cerr) && !errors.Is(cerr, ErrDamaged):
-		return nil, errors.Join(err, cerr)
+		return nil, fmt.Errorf("the copy is to be used, and it cannot be: %w (why not the file itself: %v)", cerr, err) //nolint:errorlint // the copy is not damaged, so the state is not
 	case missing(err):
-		// Whatever the copy is: the first state of all was not saved to its end.
+		// If the copy is there and damaged, the first state of all was not saved to its end, or the file was removed.
+		// Which of these it is the destination tells: see restore.
 		return &State{Version: stateVersion, Service: service}, nil
 	default:
 		return nil, errors.Join(err, cerr)
@@ -117,6 +127,21 @@ func parse(data []byte, service string) (*State, error) {
 	return &st, nil
 }
 
+// spare gives the copy the name of the state where it alone is whole, since saving begins by overwriting the copy.
+func (s *Store) spare(service string) error {
+	path := s.path(service)
+	if _, err := readState(path, service); !missing(err) && !errors.Is(err, ErrDamaged) {
+		return nil
+	}
+	if _, err := readState(copyOf(path), service); err != nil {
+		return nil // nothing is there to be spared
+	}
+	if err := exchange(copyOf(path), path); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
 // replace puts data in place of what is at path in one step, durably, and makes the copy its equal. Both get
 // extra bytes of space more than they need.
 func (s *Store) replace(path string, data []byte, extra int64) error {
@@ -141,11 +166,16 @@ func (s *Store) replace(path string, data []byte, extra int64) error {
 }
 
 // overwrite makes data what a file holds, in the space that the file has, and blanks what is left of that. It
-// reports whether it made the file. Who else has a name for the file, as a backup of hard links does, keeps it.
+// reports whether it made the file. Who else has a name for the file, as a backup of hard links does, keeps it; one
+// that another user owns, who may change it at any time, gives way to one of ours; and what cannot be removed, as a
+// directory that is not empty, is set aside.
 func (s *Store) overwrite(path string, data []byte, extra int64) (made bool, err error) {
 	info, err := os.Lstat(path)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxState || links(info) > 1) {
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxState || !oursAlone(info)) {
 		err = os.Remove(path)
+		if err != nil && !info.Mode().IsRegular() {
+			err = os.Rename(path, newAside(strings.TrimSuffix(path, copySuffix)))
+		}
 		info = nil
 	}
 	if err != nil && !missing(err) {

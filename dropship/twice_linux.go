@@ -37,11 +37,10 @@ func preallocate(f *os.File, size int64) error {
 	}
 }
 
-func links(info fs.FileInfo) uint64 {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Nlink) //nolint:unconvert // its type differs from one architecture to another
-	}
-	return 1
+// oursAlone reports whether a file belongs to this process's user and has one name.
+func oursAlone(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || st.Nlink == 1 && int(st.Uid) == os.Geteuid()
 }
 
 // lockFile waits until nobody writes to the file, and for a writer, until nobody reads it either, and keeps it so

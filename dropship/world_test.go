@@ -139,20 +139,6 @@ func (w *world) state() *dropship.State {
 	return st
 }
 
-// blockState makes it impossible, whatever the user, to save the state, until unblock is called.
-func (w *world) blockState() (unblock func()) {
-	w.t.Helper()
-	obstacle := filepath.Join(w.machine.Store.Dir(), "web.json.copy")
-	if err := errors.Join(os.RemoveAll(obstacle), os.MkdirAll(filepath.Join(obstacle, "in the way"), 0o700)); err != nil {
-		w.t.Fatal(err)
-	}
-	return func() {
-		if err := os.RemoveAll(obstacle); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-}
-
 // killed runs an update whose goroutine ends in the middle, as a process that is killed does: what it
 // holds in memory is gone, and what is on disk is as it was at that instant.
 func (w *world) killed() {
