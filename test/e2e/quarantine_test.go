@@ -127,7 +127,10 @@ func TestRetryIsTriedByOneMachineFirst(t *testing.T) {
 		t.Errorf("after Consul lost its data: got %+v, want %+v", got, again)
 	}
 	late := f.join() // knows nothing but what the board says
-	waitFor(t, limit, "a word of the machine that came late", func() bool { return late.leftAlone(again.Host) > 0 })
+	waitFor(t, limit, "a word of the machine that came late", func() bool {
+		log := late.log.String()
+		return strings.Contains(log, "nothing is at the destination") && strings.Contains(log, "failed on "+again.Host+" at ")
+	})
 	if got := late.read("web/VERSION") + late.read("ran"); got != "" {
 		t.Errorf("the machine that came late installed it: %s", got)
 	}
