@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/artifacttest"
 	"github.com/dropship/dropship/test/faultproxy"
 )
 
@@ -48,7 +49,7 @@ func TestDownloadsOverABrokenNetwork(t *testing.T) {
 				p.Break(1, f, k.isDownload)
 				o := quick
 				o.OnResume = func(r artifact.Resume) { k.showsNoSecret(t, r.Cause) }
-				got, err := download(t.Context(), src, info, o)
+				got, err := artifacttest.Download(t.Context(), src, info, o)
 				if err != nil || !bytes.Equal(got, want) {
 					t.Errorf("got %d bytes and error %v, want all %d", len(got), err, len(want))
 				}
@@ -73,7 +74,7 @@ func TestWrongBytesAreRefused(t *testing.T) {
 				src := k.source(t, "a.tar", p.URL)
 				info := k.awaitStat(t, src)
 				p.Break(1, f, k.isDownload)
-				_, err := download(t.Context(), src, info, quick)
+				_, err := artifacttest.Download(t.Context(), src, info, quick)
 				if _, ok := errors.AsType[*artifact.ChecksumError](err); !ok {
 					t.Errorf("got error %v, want a *artifact.ChecksumError", err)
 				}
@@ -90,7 +91,7 @@ func TestWrongBytesAreRefused(t *testing.T) {
 				src := k.source(t, "a.tar", p.URL)
 				info := k.awaitStat(t, src)
 				p.Break(-1, f, k.isDownload)
-				got, err := download(t.Context(), src, info, quick)
+				got, err := artifacttest.Download(t.Context(), src, info, quick)
 				if err == nil && !bytes.Equal(got, noise(100_000)) {
 					t.Errorf("got %d wrong bytes without an error", len(got))
 				}
@@ -116,7 +117,7 @@ func TestLargeDownloadOverTenCuts(t *testing.T) {
 			p.Break(cuts, faultproxy.Cut(2<<20), k.isDownload)
 			resumes, o := 0, quick
 			o.OnResume = func(artifact.Resume) { resumes++ }
-			got, err := download(t.Context(), src, info, o)
+			got, err := artifacttest.Download(t.Context(), src, info, o)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Fatalf("got %d bytes and error %v, want all %d", len(got), err, size)
 			}

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/artifacttest"
 	"github.com/dropship/dropship/test/faultproxy"
 )
 
@@ -96,7 +96,7 @@ func TestChecksOverABrokenNetwork(t *testing.T) {
 				p.Heal()
 				p.Up()
 				k.awaitStat(t, src)
-				if got, err := download(t.Context(), src, info, quick); err != nil || !bytes.Equal(got, want) {
+				if got, err := artifacttest.Download(t.Context(), src, info, quick); err != nil || !bytes.Equal(got, want) {
 					t.Errorf("afterwards: got %d bytes and error %v, want all", len(got), err)
 				}
 			})
@@ -221,23 +221,4 @@ var quick = artifact.ResumeOptions{
 	BaseDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond,
 	StallTimeout: 2 * time.Second, ProgressTimeout: 2 * time.Second,
 	Attempts: 20, // on a machine too busy for such times
-}
-
-// download is what a stage does: all bytes, resumed where it must be, verified.
-func download(ctx context.Context, src artifact.Source, info artifact.Info, o artifact.ResumeOptions) ([]byte, error) {
-	sums, err := src.Checksums(ctx, info)
-	if err != nil {
-		return nil, err
-	}
-	v, err := artifact.NewVerifier(src.String(), info.Size, sums)
-	if err != nil {
-		return nil, err
-	}
-	r := artifact.NewResumingReader(ctx, src, info, o)
-	defer r.Close()
-	b, err := io.ReadAll(io.TeeReader(r, v))
-	if err != nil {
-		return b, err
-	}
-	return b, v.Verify()
 }

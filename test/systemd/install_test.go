@@ -116,12 +116,7 @@ func TestKilledAgentIsRestarted(t *testing.T) {
 	if m == nil {
 		return
 	}
-	m.apt("install", m.pkg)
-	w := newWeb(m)
-	w.publish("1")
-	w.configure("")
-	m.run("systemctl", "restart", "dropship")
-	w.waitLive("1")
+	w := deploy(m, "")
 
 	// ABRT is how Go's crashes end here: the exit code of its own would be taken for a mistake in the configuration.
 	for i, signal := range []string{"KILL", "ABRT"} {

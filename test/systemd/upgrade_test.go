@@ -44,12 +44,7 @@ func TestUpgradeDuringAnUpdate(t *testing.T) {
 	if m == nil {
 		return
 	}
-	m.apt("install", m.pkg)
-	w := newWeb(m)
-	w.publish("1")
-	w.configure(hold)
-	m.run("systemctl", "restart", "dropship")
-	w.waitLive("1")
+	w := deploy(m, hold)
 
 	release := w.holdUpdate("2")
 	pid := m.property("MainPID", "dropship")
@@ -80,15 +75,10 @@ func TestUpgradeWithinAHook(t *testing.T) {
 	if m == nil {
 		return
 	}
-	m.apt("install", m.pkg)
-	w := newWeb(m)
-	w.publish("1")
-	w.configure(`before "script" {
-    command = "apt-get -y -qq install --reinstall ` + m.newer + `"
+	deploy(m, `before "script" {
+    command = "apt-get -y -qq install --reinstall `+m.newer+`"
     timeout = "1m"
   }`)
-	m.run("systemctl", "restart", "dropship")
-	w.waitLive("1")
 	m.wait("the newer agent has started", func() bool { return strings.Contains(m.journal(), started(newer)) })
 	want(t, "the hooks that ran", m.read("/srv/hooks"), "before update\nafter update\n")
 	if journal := m.journal(); strings.Contains(journal, "level=ERROR") || strings.Contains(journal, "timeout") {
@@ -103,12 +93,7 @@ func TestRemoveDuringAnUpdate(t *testing.T) {
 	if m == nil {
 		return
 	}
-	m.apt("install", m.pkg)
-	w := newWeb(m)
-	w.publish("1")
-	w.configure(hold)
-	m.run("systemctl", "restart", "dropship")
-	w.waitLive("1")
+	w := deploy(m, hold)
 	release := w.holdUpdate("2")
 	removed := make(chan error, 1)
 	go func() {

@@ -72,6 +72,18 @@ func newWeb(m *machine) *web {
 	return w
 }
 
+// deploy installs the package and waits until version 1 of the web is live; more goes into its service block.
+func deploy(m *machine, more string) *web {
+	m.t.Helper()
+	m.apt("install", m.pkg)
+	w := newWeb(m)
+	w.publish("1")
+	w.configure(more)
+	m.run("systemctl", "restart", "dropship")
+	w.waitLive("1")
+	return w
+}
+
 func (w *web) repository() string {
 	return strings.NewReplacer("REGION", w.m.s3.Region, "ENDPOINT", w.m.s3.Endpoint).Replace(webRepository)
 }
