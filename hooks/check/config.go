@@ -2,13 +2,10 @@ package check
 
 import (
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -77,7 +74,7 @@ func decodeHTTP(body hcl.Body, ectx *hcl.EvalContext) (hooks.Hook, hcl.Diagnosti
 	}
 	if c.Method != nil {
 		h.method = *c.Method
-		if !isToken(h.method) {
+		if !attr.IsToken(h.method) {
 			diags = append(diags, attr.Mistake(c.MethodRange, "Invalid method",
 				fmt.Sprintf("%q cannot be the method of a request, such as GET or HEAD.", h.method)))
 		}
@@ -89,7 +86,7 @@ func decodeHTTP(body hcl.Body, ectx *hcl.EvalContext) (hooks.Hook, hcl.Diagnosti
 				fmt.Sprintf("A status code is between 100 and 599, so no answer will ever have %d. Without status every 2xx is healthy.", h.status)))
 		}
 	}
-	diags = append(diags, c.checkHeaders()...)
+	diags = append(diags, attr.Headers(c.Headers, c.HeadersRange)...)
 
 	var more hcl.Diagnostics
 	h.poll, more = c.Timing.decode(diags)
@@ -108,26 +105,6 @@ func (h *HTTP) setURL(c httpConfig) hcl.Diagnostics {
 	}
 	h.url, h.user, u.User = u, u.User, nil
 	return nil
-}
-
-func (c httpConfig) checkHeaders() hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, key := range slices.Sorted(maps.Keys(c.Headers)) {
-		if !isToken(key) {
-			diags = append(diags, attr.Mistake(c.HeadersRange, "Invalid header", fmt.Sprintf("%q cannot be the name of a header.", key)))
-		}
-		if strings.ContainsAny(c.Headers[key].Reveal(), "\r\n\x00") {
-			diags = append(diags, attr.Mistake(c.HeadersRange, "Invalid header", fmt.Sprintf("The value of %s has a line break or a NUL character in it.", key)))
-		}
-	}
-	return diags
-}
-
-// isToken reports whether s can be a method or the name of a header.
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
-	})
 }
 
 func decodeTCP(body hcl.Body, ectx *hcl.EvalContext) (hooks.Hook, hcl.Diagnostics) {

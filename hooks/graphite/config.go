@@ -3,20 +3,17 @@ package graphite
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
-	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/dropship/dropship/dropship/secret"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/internal/attr"
+	"github.com/dropship/dropship/hooks/internal/tags"
 )
 
 // config is the inside of a graphite-event block.
@@ -71,7 +68,7 @@ func decode(body hcl.Body, ectx *hcl.EvalContext) (hooks.Hook, hcl.Diagnostics) 
 		diags = append(diags, more...)
 	}
 	if c.Tags != nil {
-		h.tags, more = decodeTags(c.Tags, ectx)
+		h.tags, more = tags.Decode(c.Tags, ectx)
 		diags = append(diags, more...)
 	}
 	if diags.HasErrors() {
@@ -89,7 +86,7 @@ func (h *Hook) setHost(c config) hcl.Diagnostics {
 			`The host must be the address of graphite-web, beginning with http:// or https://, such as "http://graphite.example.com".`)}
 	}
 	u, err := url.Parse(c.Host)
-	if err != nil || !isHostname(u.Hostname()) {
+	if err != nil || !attr.IsHostname(u.Hostname()) {
 		h.host = secret.URL(c.Host)
 		if !strings.Contains(c.Host, "@") { // then there is no password in it
 			h.host = c.Host
@@ -114,51 +111,6 @@ func (h *Hook) setHost(c config) hcl.Diagnostics {
 	}
 	h.host, h.events = u.String(), u.JoinPath("events/")
 	return nil
-}
-
-// isHostname reports whether name can be an IP address or a host's name. url.Parse is not so strict.
-func isHostname(name string) bool {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(".-_", r)
-	})
-}
-
-// decodeTags returns the templates of the tags: of a list one for each tag, of a string one for all.
-func decodeTags(attribute *hcl.Attribute, ectx *hcl.EvalContext) (tags, hcl.Diagnostics) {
-	at := attribute.Expr.Range()
-	v, diags := attribute.Expr.Value(ectx)
-	if diags.HasErrors() {
-		return tags{}, diags
-	}
-	if v.IsNull() {
-		return tags{}, nil
-	}
-	invalid := hcl.Diagnostics{attr.Mistake(at, "Invalid tags",
-		`Tags are a string with spaces or commas between them ("deployment web"), or a list of strings (["deployment", "web"]).`)}
-	if !v.IsWhollyKnown() {
-		return tags{}, invalid
-	}
-	if v.Type() == cty.String {
-		t, diags := hooks.DecodeTemplate(v.AsString(), at)
-		return tags{templates: []*hooks.Template{t}, split: true}, diags
-	}
-	list, err := convert.Convert(v, cty.List(cty.String))
-	if err != nil || !v.Type().IsTupleType() && !v.Type().IsListType() {
-		return tags{}, invalid
-	}
-	var all tags
-	for _, tag := range list.AsValueSlice() {
-		if tag.IsNull() {
-			return tags{}, invalid
-		}
-		t, more := hooks.DecodeTemplate(tag.AsString(), at)
-		diags = append(diags, more...)
-		all.templates = append(all.templates, t)
-	}
-	return all, diags
 }
 
 // newClient returns a client that keeps no connection, for a hook that runs once in a while, and follows

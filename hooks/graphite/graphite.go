@@ -32,6 +32,7 @@ import (
 	"github.com/dropship/dropship/dropship/secret"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/internal/answer"
+	"github.com/dropship/dropship/hooks/internal/tags"
 )
 
 const (
@@ -46,7 +47,7 @@ type Hook struct {
 	user       string
 	password   secret.String
 	what, data *hooks.Template // data may be nil
-	tags       tags
+	tags       tags.Tags
 	client     *http.Client
 }
 
@@ -102,7 +103,7 @@ func (h *Hook) render(ev hooks.Event) (event, error) {
 			return event{}, fmt.Errorf("data: %w", err)
 		}
 	}
-	if e.Tags, err = h.tags.render(ev); err != nil {
+	if e.Tags, err = h.tags.Render(ev); err != nil {
 		return event{}, fmt.Errorf("tags: %w", err)
 	}
 	return e, nil

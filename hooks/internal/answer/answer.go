@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,7 @@ const (
 type Answer struct {
 	Code   int
 	Status string // "503 Service Unavailable"
+	Header http.Header
 	Body   string // the first MiB
 	hide   []string
 }
@@ -36,9 +38,9 @@ func Read(resp *http.Response, hide ...string) (Answer, error) {
 		return Answer{}, fmt.Errorf("cannot read the answer (%s): %w", resp.Status, err)
 	}
 	if user, password, ok := resp.Request.BasicAuth(); ok {
-		hide = append(hide, password, user+":"+password)
+		hide = append(slices.Clip(hide), password, user+":"+password) // the caller's own, which other runs read
 	}
-	return Answer{Code: resp.StatusCode, Status: resp.Status, Body: string(body), hide: hide}, nil
+	return Answer{Code: resp.StatusCode, Status: resp.Status, Header: resp.Header, Body: string(body), hide: hide}, nil
 }
 
 // String returns the status and the beginning of the body: `503 Service Unavailable: "db down"`.

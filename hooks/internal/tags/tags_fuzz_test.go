@@ -1,6 +1,6 @@
 // The tests of this file are in the package itself: they are of tags as they are before they are sent.
 
-package graphite
+package tags
 
 import (
 	"strings"
@@ -10,7 +10,7 @@ import (
 	"github.com/dropship/dropship/hooks"
 )
 
-// FuzzTags wants that of any text, as one string or as one of a list, there are tags that Graphite can keep: none
+// FuzzTags wants that of any text, as one string or as one of a list, there are tags that Graphite and Grafana can keep: none
 // empty, none with a space, each once, and the service's name among them.
 func FuzzTags(f *testing.F) {
 	for _, text := range []string{
@@ -31,7 +31,7 @@ func FuzzTags(f *testing.F) {
 		}
 		ev := hooks.Event{Name: name, Error: failure, Hash: "0123", Status: hooks.StatusFailed}
 		for _, split := range []bool{true, false} {
-			got, err := tags{templates: []*hooks.Template{template, template}, split: split}.render(ev)
+			got, err := Tags{templates: []*hooks.Template{template, template}, split: split}.Render(ev)
 			if err != nil {
 				if got != nil {
 					t.Errorf("got %q with the error %v", got, err)
