@@ -45,6 +45,8 @@ type Event struct {
 	Artifact     string // the source, "s3://bucket/key"
 	Destination  string // absolute path
 	UpdateID     string // the same in every hook, log line and record of one update
+	// Started is when the update began. Templates and scripts get it in RFC 3339, in UTC, to the second.
+	Started time.Time
 }
 
 // A Hook is one step around an install. Safe for concurrent use, and keeps nothing between runs:

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -8,12 +9,28 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 )
 
-// A Template is a Go text/template over an Event. It is parsed once, and rendered anew for every event.
+// A Template is a Go text/template over an Event. It is parsed once, and rendered anew for every event. Beside the
+// functions of text/template there is json, which gives its argument in JSON: {{json .Error}} is a string in quotes,
+// whatever there is in it.
 type Template struct{ t *template.Template }
+
+var functions = template.FuncMap{"json": inJSON}
+
+// inJSON returns v in JSON. Not for a page, so that "<" stays as it is.
+func inJSON(v any) (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}
 
 // ParseTemplate parses text and tries it on an event of each status and phase, so that a field that
 // does not exist, or an expression that fails at a first install, is an error when the configuration
@@ -22,7 +39,7 @@ type Template struct{ t *template.Template }
 // A range is refused. No field of an event has elements, so it could only count, and nothing ends
 // {{range 3000000000}} before its time.
 func ParseTemplate(text string) (*Template, error) {
-	t, err := template.New("template").Parse(text)
+	t, err := template.New("template").Funcs(functions).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("cannot parse template: %w", err)
 	}
@@ -37,8 +54,7 @@ func ParseTemplate(text string) (*Template, error) {
 	p := &Template{t}
 	for _, ev := range samples() {
 		if _, err := p.Render(ev); err != nil {
-			return nil, fmt.Errorf("%w (tried with a made-up event: status %q, phase %q, previous hash %q)",
-				err, ev.Status, ev.Phase, ev.PreviousHash)
+			return nil, fmt.Errorf("%w (%s)", err, tried(ev))
 		}
 	}
 	return p, nil
@@ -62,10 +78,48 @@ func DecodeTemplate(text string, value hcl.Range) (*Template, hcl.Diagnostics) {
 // Render returns the template's text for ev. Rendering changes neither.
 func (t *Template) Render(ev Event) (string, error) {
 	var b strings.Builder
-	if err := t.t.Execute(&b, ev); err != nil {
+	if err := t.t.Execute(&b, fields{Event: ev, Started: stamp{ev.Started}}); err != nil {
 		return "", fmt.Errorf("cannot render template: %w", err)
 	}
 	return b.String(), nil
+}
+
+// Try renders t for made-up events: one of each status and phase, and then again with quotes, line breaks and more of the
+// kind in every field that may have such. It returns the first error of check, which gets the text.
+func (t *Template) Try(check func(text string) error) error {
+	plain := samples()
+	for i, ev := range append(plain, awkward()...) {
+		text, err := t.Render(ev)
+		if err == nil {
+			err = check(text)
+		}
+		switch {
+		case err != nil && i < len(plain):
+			return fmt.Errorf("%w (%s)", err, tried(ev))
+		case err != nil:
+			return fmt.Errorf("%w (%s, with quotes and line breaks in its values)", err, tried(ev))
+		}
+	}
+	return nil
+}
+
+// tried names a made-up event.
+func tried(ev Event) string {
+	return fmt.Sprintf("tried with a made-up event: status %q, phase %q, previous hash %q", ev.Status, ev.Phase, ev.PreviousHash)
+}
+
+// awkward are the samples with values that break formats which they are put into as they are.
+func awkward() []Event {
+	const odd = "\"a\" 'b' <c> & \\d, {e}\r\n\tf \u2028\x00\xff"
+	all := samples()
+	for i := range all {
+		all[i].Artifact += odd
+		all[i].Destination += odd
+		if all[i].Error != "" {
+			all[i].Error += ": " + odd
+		}
+	}
+	return all
 }
 
 // samples are the events that differ in what templates branch on.
@@ -80,6 +134,7 @@ func samples() []Event {
 		Artifact:     "s3://my-s3bucket/my-service.tar.gz",
 		Destination:  "/srv/my-service",
 		UpdateID:     "20150102T150405Z-0123456789abcdef",
+		Started:      time.Date(2015, time.January, 2, 15, 4, 5, 0, time.UTC),
 	}
 	before, first, rollback, failed := update, update, update, update
 	before.Phase = Before
@@ -140,7 +195,7 @@ func refuseRange(node parse.Node) error {
 	case *parse.WithNode:
 		return errors.Join(refuseRange(n.List), refuseRange(n.ElseList))
 	case *parse.RangeNode:
-		return errors.New("there is nothing to range over: each field is one string")
+		return errors.New("there is nothing to range over: no field has elements")
 	}
 	return nil
 }

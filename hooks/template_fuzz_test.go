@@ -15,6 +15,7 @@ func FuzzTemplate(f *testing.F) {
 		`{{if eq .Status "rollback"}}{{.Error}}{{else}}{{with .PreviousHash}}{{.}}{{end}}{{end}}`,
 		`{{define "t"}}{{.Phase | printf "%q"}}{{end}}{{template "t" .}}`, `{{define "t"}}{{template "t" .}}{{end}}{{template "t" .}}`,
 		`{{range $i, $e := .}}{{end}}`, `{{range 300000000}}{{end}}`, `{{if .Error}}{{else}}{{range 1e9}}{{end}}{{end}}`, `{{index .Hash 99}}`, `{{call .Name}}`, `{{$x := .}}{{$x.Artifact}}{{break}}`, "{{- /* c */ -}}", "{{html .Error | js}}",
+		`{"error": {{json .Error}}, "started": {{.Started | json}}}`, "{{.Started.UnixMilli}} {{.Started}}", "{{json .}}", "{{json .Environ}}",
 	} {
 		f.Add(text, "web", "0123456789abcdef", "after hook 1: exit status 1")
 	}
@@ -72,6 +73,7 @@ func FuzzEnviron(f *testing.F) {
 			{"ARTIFACT", source},
 			{"DESTINATION", destination},
 			{"UPDATE_ID", name},
+			{"STARTED", ""},
 		}
 		got := strings.Split(strings.Join(ev.Environ(), "\x00"), "\x00")
 		if len(got) != len(want) {

@@ -1,8 +1,11 @@
 package hooks_test
 
 import (
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
@@ -74,5 +77,73 @@ func TestDecodeTemplate(t *testing.T) {
 	}
 	if p, diags := hooks.DecodeTemplate("{{.Name}}", rng); p == nil || diags != nil {
 		t.Errorf("got %v, %v, want a template", p, diags)
+	}
+}
+
+// What json makes of any value is read back as that value; only what is no UTF-8 cannot be had in JSON.
+func TestTemplateJSON(t *testing.T) {
+	t.Parallel()
+	p, err := hooks.ParseTemplate(`{"name": {{json .Name}}, "text": {{printf "%s: %s" .Name .Error | json}}, "status": {{json .Status}}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const odd = "\"quoted\" \\ <b>&\r\n\t\u2028\x00ä"
+	text, err := p.Render(hooks.Event{Name: odd, Error: "\xff", Status: hooks.StatusFailed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	if diff := cmp.Diff(map[string]string{"name": odd, "text": odd + ": \ufffd", "status": "failed"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if !strings.Contains(text, "<b>&") {
+		t.Errorf("got %s, want <b>& in it as it is", text)
+	}
+}
+
+func TestTemplateStarted(t *testing.T) {
+	t.Parallel()
+	p, err := hooks.ParseTemplate(`{{.Started}} {{json .Started}} {{.Started.UnixMilli}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := time.Date(2015, time.January, 2, 16, 4, 5, 678e6, time.FixedZone("CET", 3600))
+	if got, _ := p.Render(hooks.Event{Started: started}); got != `2015-01-02T15:04:05Z "2015-01-02T15:04:05Z" 1420211045678` {
+		t.Errorf("got %s", got)
+	}
+	if p, err = hooks.ParseTemplate(`{{.Started}}{{json .Started}}`); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Render(hooks.Event{}); got != `""` || err != nil {
+		t.Errorf("of no time: got %s, %v", got, err)
+	}
+}
+
+func TestTemplateTry(t *testing.T) {
+	t.Parallel()
+	isJSON := func(text string) error {
+		if !json.Valid([]byte(text)) {
+			return errors.New("no JSON")
+		}
+		return nil
+	}
+	for text, want := range map[string]string{
+		`{"name": "{{.Name}}", "error": {{json .Error}}}`:                         "",
+		`{"error": "{{.Error}}"}`:                                                 `no JSON (tried with a made-up event: status "rollback"`,
+		`{"artifact": "{{.Artifact}}"}`:                                           `no JSON (tried with a made-up event: status "update"`,
+		`{"to": "{{.Destination}}"}`:                                              `no JSON (tried with`,
+		`{"error": {{if eq .Status "failed"}}oops{{else}}{{json .Error}}{{end}}}`: `no JSON (tried with a made-up event: status "failed"`,
+	} {
+		p, err := hooks.ParseTemplate(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.Try(isJSON)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
 	}
 }
