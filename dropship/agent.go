@@ -7,7 +7,9 @@ import (
 
 // An Agent keeps services up to date: one loop for each, side by side.
 type Agent struct {
-	m *Machine
+	m    *Machine
+	hub  Hub
+	live *tracker
 
 	mu    sync.Mutex
 	ctx   context.Context // of Start; nil before it
@@ -17,7 +19,10 @@ type Agent struct {
 
 // NewAgent returns an agent for a machine.
 func NewAgent(m *Machine) *Agent {
-	return &Agent{m: m, loops: make(map[string]*loop)}
+	a := &Agent{m: m, live: newTracker(), loops: make(map[string]*loop)}
+	m.Observe(a.live)
+	m.Observe(&a.hub)
+	return a
 }
 
 // Start begins to keep the services up to date, until ctx ends, and returns at once. It is called once.
@@ -80,9 +85,12 @@ func (a *Agent) Reload(services []*Service) {
 // start runs a loop for s once the loop before it, if any, has ended.
 func (a *Agent) start(s *Service, old *loop) *loop {
 	ctx, stop := context.WithCancel(a.ctx)
-	l := &loop{service: s, m: a.m, log: a.m.Logger.With("service", s.Name), stop: stop, done: make(chan struct{})}
+	l := &loop{
+		service: s, m: a.m, log: a.m.Logger.With("service", s.Name),
+		stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
 	a.wg.Go(func() {
-		defer close(l.done)
+		defer l.end()
 		defer stop()
 		if old != nil {
 			<-old.done

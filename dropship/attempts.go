@@ -43,8 +43,20 @@ func (a *attempts) early(s *Service, revision string, retried time.Time) error {
 	if wait <= 0 {
 		return nil
 	}
-	return &StepError{last.err.Step, fmt.Errorf("%w (tried again in %s, or at once when another artifact is published)", last.err.Err, wait.Round(time.Second))}
+	return &StepError{last.err.Step, &HeldBackError{Err: last.err.Err, Until: last.next}}
 }
+
+// A HeldBackError is why a revision that failed is not tried now.
+type HeldBackError struct {
+	Err   error     // of the last try
+	Until time.Time // when the next one is due
+}
+
+func (e *HeldBackError) Error() string {
+	return fmt.Sprintf("%v (tried again in %s, or at once when another artifact is published)", e.Err, time.Until(e.Until).Round(time.Second))
+}
+
+func (e *HeldBackError) Unwrap() error { return e.Err }
 
 // failed notes a failure.
 func (a *attempts) failed(s *Service, revision string, retried time.Time, err *StepError) {

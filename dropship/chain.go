@@ -11,7 +11,8 @@ import (
 
 // before runs the before chain. It is stopped when the slot is lost: from then on another machine may
 // have its turn, and nothing has been switched here yet.
-func (u *update) before(ctx context.Context, j *Journal) error {
+func (u *update) before(ctx context.Context, j *Journal) (err error) {
+	defer u.step(StepBefore)(&err)
 	if u.lease != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = lock.WithLease(ctx, u.lease)
@@ -19,22 +20,23 @@ func (u *update) before(ctx context.Context, j *Journal) error {
 	}
 	ev := u.event(j, hooks.Before)
 	if j.From.ID != "" {
-		return u.Before.Run(ctx, 0, ev, u.report(ctx, hooks.Before, u.Before))
+		return u.Before.Run(ctx, 0, ev, u.report(ctx, ev, u.Before))
 	}
 	// Nothing is installed yet, so there is nothing that a hook could protect: stopping a service that
 	// does not exist fails by nature.
-	err := u.Before.Finish(ctx, 0, ev, u.report(ctx, hooks.Before, u.Before))
+	failed := u.Before.Finish(ctx, 0, ev, u.report(ctx, ev, u.Before))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err != nil {
-		u.log.WarnContext(ctx, "a before hook failed: going on, since this is the first install", "error", err)
+	if failed != nil {
+		u.log.WarnContext(ctx, "a before hook failed: going on, since this is the first install", "error", failed)
 	}
 	return nil
 }
 
 // after runs the after chain from where the journal says, until a step that aborts.
-func (u *update) after(ctx context.Context, j *Journal) error {
+func (u *update) after(ctx context.Context, j *Journal) (err error) {
+	defer u.step(StepAfter)(&err)
 	defer u.sayLost(ctx)
 	return u.onlyOnce(ctx, j).Run(ctx, j.Hook, u.event(j, hooks.After), u.journaled(ctx, j))
 }
@@ -90,10 +92,11 @@ func (u *update) sayLost(ctx context.Context) {
 // journaled reports hooks and keeps in the state which of the after chain have run, so that after an
 // interruption only the one that was interrupted is run again.
 func (u *update) journaled(ctx context.Context, j *Journal) hooks.Report {
-	report := u.report(ctx, hooks.After, u.After)
-	return func(i int, took time.Duration, err error) {
-		report(i, took, err)
-		if err != nil && u.After[i].OnError == hooks.Abort && j.Status != hooks.StatusFailed {
+	report := u.report(ctx, u.event(j, hooks.After), u.After)
+	end := report.End
+	report.End = func(i int, ran hooks.Ran) {
+		end(i, ran)
+		if ran.Err != nil && u.After[i].OnError == hooks.Abort && j.Status != hooks.StatusFailed {
 			return // the chain ends here; what comes next is journaled by whoever decides it
 		}
 		if i == len(u.After)-1 {
@@ -101,20 +104,30 @@ func (u *update) journaled(ctx context.Context, j *Journal) hooks.Report {
 		}
 		u.ran(ctx, j, i)
 	}
+	return report
 }
 
-// report logs each hook of a chain that ran.
-func (u *update) report(ctx context.Context, phase hooks.Phase, chain hooks.Chain) hooks.Report {
-	return func(i int, took time.Duration, err error) {
-		log := u.log.With("phase", string(phase), "hook", chain[i].String(), "took", took.Round(time.Millisecond))
-		switch {
-		case err == nil:
-			log.InfoContext(ctx, "hook done")
-		case chain[i].OnError == hooks.Continue:
-			log.WarnContext(ctx, "hook failed: going on", "error", err)
-		default:
-			log.WarnContext(ctx, "hook failed", "error", err)
-		}
+// report tells of each hook of a chain that runs, and logs how it went.
+func (u *update) report(ctx context.Context, ev hooks.Event, chain hooks.Chain) hooks.Report {
+	event := func(t EventType, i int) Event {
+		return Event{Type: t, Status: ev.Status, Hook: &HookEvent{Phase: ev.Phase, Index: i, Name: chain[i].String()}}
+	}
+	return hooks.Report{
+		Begin: func(i int) { u.emit(event(HookBegun, i)) },
+		End: func(i int, ran hooks.Ran) {
+			log := u.log.With("phase", string(ev.Phase), "hook", chain[i].String(), "took", ran.Took.Round(time.Millisecond))
+			switch {
+			case ran.Err == nil:
+				log.InfoContext(ctx, "hook done")
+			case chain[i].OnError == hooks.Continue:
+				log.WarnContext(ctx, "hook failed: going on", "error", ran.Err)
+			default:
+				log.WarnContext(ctx, "hook failed", "error", ran.Err)
+			}
+			e := event(HookEnded, i)
+			e.Hook.Output, e.Took, e.Err = ran.Output, Seconds(ran.Took), ran.Err
+			u.emit(e)
+		},
 	}
 }
 

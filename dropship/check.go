@@ -7,17 +7,21 @@ import (
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/install"
+	"github.com/dropship/dropship/hooks"
 )
 
 // prepare does the part of an update that no other machine need wait for: it checks, and stages what
 // is new. An outcome in the result means that there is nothing to install.
 func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, Result, error) {
 	for attempt := 1; ; attempt++ {
-		info, err := u.Source.Stat(ctx)
+		info, err := u.stat(ctx)
 		if err != nil {
 			return info, install.Release{}, Result{}, &StepError{StepCheck, err}
 		}
 		r, err := u.nothingToDo(info, info.MD5)
+		if err == nil && r.Outcome == "" {
+			r, err = u.held()
+		}
 		if err == nil && r.Outcome == "" {
 			err = u.m.attempts.early(u.Service, info.Revision, u.st.Retried)
 		}
@@ -37,6 +41,7 @@ func (u *update) prepare(ctx context.Context) (artifact.Info, install.Release, R
 		if r, err := u.nothingToDo(info, info.MD5); err != nil || r.Outcome != "" {
 			return info, install.Release{}, r, err
 		}
+		u.beginUpdate(hooks.StatusUpdate, info.MD5, u.installedHash())
 		rel, err := u.stage(ctx, info)
 		if errors.Is(err, artifact.ErrChanged) && attempt < 3 {
 			continue // published anew while we read: start again from Stat
@@ -115,6 +120,10 @@ func (u *update) emptyHanded(r Result) error {
 	if r.Outcome != Quarantine || u.present {
 		return nil
 	}
-	return &StepError{StepCheck, fmt.Errorf("nothing is at the destination %s, and what the repository holds is quarantined: publish another artifact, or run dropship retry %s: %s",
-		u.Site.Destination(), u.Name, r.Detail)}
+	return &StepError{StepCheck, emptyHandedError{fmt.Sprintf("nothing is at the destination %s, and what the repository holds is quarantined: publish another artifact, or run dropship retry %s: %s",
+		u.Site.Destination(), u.Name, r.Detail)}}
 }
+
+type emptyHandedError struct{ text string }
+
+func (e emptyHandedError) Error() string { return e.text }

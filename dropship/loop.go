@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/dropship/dropship/artifact"
@@ -28,6 +29,11 @@ type loop struct {
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the loop has ended
 
+	mu      sync.Mutex
+	asked   []func(context.Context) // what persons want done, in order
+	wake    chan struct{}           // has an element when asked has
+	giveWay context.CancelCauseFunc // of the update under way; nil: none is
+
 	failures int       // in a row
 	busy     time.Time // since when another process works on the service; zero: none does
 	trouble  trouble
@@ -35,16 +41,34 @@ type loop struct {
 
 // run checks at once, then on the service's interval, until ctx ends.
 func (l *loop) run(ctx context.Context) {
+	l.logPause(ctx)
 	for ctx.Err() == nil {
-		r, err := l.service.Update(ctx, l.m)
-		if ctx.Err() != nil && (err == nil || errors.Is(err, context.Cause(ctx)) || errors.Is(err, ctx.Err())) {
+		attempt, end := l.begin(ctx)
+		if attempt == nil {
+			l.obey(ctx)
+			continue
+		}
+		r, err := l.service.Update(attempt, l.m)
+		gaveWay := abandoned(attempt, err)
+		end()
+		if gaveWay {
 			l.report(ctx, r, nil)
-			return
+			continue
 		}
 		l.report(ctx, r, err)
-		if !sleep(ctx, l.next(r, err)) {
-			return
-		}
+		l.wait(ctx, l.next(r, err))
+	}
+}
+
+// wait waits until the next check is due, or a person wants something, or ctx ends.
+func (l *loop) wait(ctx context.Context, d time.Duration) {
+	l.m.emit(Event{Type: Scheduled, Service: l.service.Name, Next: time.Now().Add(d)})
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-l.wake:
 	}
 }
 
@@ -116,6 +140,8 @@ func (l *loop) report(ctx context.Context, r Result, err error) {
 	case "": // abandoned by a stop
 	case Updated:
 		log.InfoContext(ctx, "updated", "hash", r.Hash, "previous_hash", r.PreviousHash, "took", r.Took.Round(time.Millisecond))
+	case Held:
+		log.DebugContext(ctx, "there is something new, and the service is paused", "detail", r.Detail)
 	case Recovered:
 		log.InfoContext(ctx, "recovered from an interrupted update")
 	case Quarantine:

@@ -15,15 +15,16 @@ type Machine struct {
 	Store    *Store
 	Logger   *slog.Logger
 
+	observers []Observer
 	stopping  context.Context // of the agent, which goes on over reloads; nil: that of Update
 	downloads downloads
 	attempts  attempts
 	said      sync.Map // what was logged once and is not to be logged again
 }
 
-// NewMachine returns a machine.
+// NewMachine returns a machine, which keeps the history of its updates in the store.
 func NewMachine(hostname string, store *Store, logger *slog.Logger) *Machine {
-	return &Machine{Hostname: hostname, Store: store, Logger: logger}
+	return &Machine{Hostname: hostname, Store: store, Logger: logger, observers: []Observer{newRecorder(store, logger)}}
 }
 
 // once reports whether this is the first time that key is asked for.

@@ -124,7 +124,9 @@ func (u *update) quarantine(failed *Journal, cause error) Quarantined {
 // printed, since whoever reads the board need not be allowed to see that.
 func told(cause error) string {
 	text := "its after chain did not come to an end"
-	if step, ok := errors.AsType[*hooks.StepError](cause); ok {
+	if asked, ok := errors.AsType[askedError](cause); ok {
+		text = asked.Error()
+	} else if step, ok := errors.AsType[*hooks.StepError](cause); ok {
 		text = fmt.Sprintf("%s hook %d failed", step.Phase, step.Index+1)
 		if exit, ok := errors.AsType[*exec.ExitError](cause); ok {
 			text += " with " + exit.String()

@@ -27,7 +27,8 @@ func (u *update) recover(ctx context.Context) (r Result, err error) {
 	defer func() { r.Took = max(0, r.Took) }()
 	ctx = context.WithoutCancel(ctx)
 	j := u.st.Journal
-	u.id = j.UpdateID
+	u.id, u.by, u.recovered = j.UpdateID, j.By, true
+	u.beginUpdate(j.Status, j.To.Hash, j.From.Hash)
 	u.log = u.m.Logger.With("service", u.Name, "update_id", u.id)
 	u.log.WarnContext(ctx, "an update was interrupted: completing or undoing it", "hash", j.To.Hash, "status", string(j.Status))
 	if !slices.Equal(j.Chain, names(u.After)) {
@@ -58,7 +59,7 @@ func (u *update) recover(ctx context.Context) (r Result, err error) {
 		r, err = u.giveUp(ctx, j, StepBefore, fmt.Errorf("%s (left out of the after chain: %w)", j.Error, killed))
 	case j.Status == hooks.StatusFailed:
 		r, err = u.giveUp(ctx, j, StepBefore, errors.New(j.Error))
-	case j.Status == hooks.StatusRollback:
+	case !j.abandonable():
 		r, err = u.putBack(ctx, j, killed)
 	case !switched:
 		j.Deaths = 0 // that many are for the after chain to come
@@ -92,9 +93,11 @@ func (u *update) recover(ctx context.Context) (r Result, err error) {
 		return r, err
 	}
 	if err != nil {
+		u.undone = err
 		u.log.WarnContext(ctx, "the interrupted update is undone", "error", err)
 	}
 	r.Outcome, r.UpdateID = Recovered, j.UpdateID
+	r.Hash, r.PreviousHash = u.installedHash(), j.From.Hash
 	return r, nil
 }
 

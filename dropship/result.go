@@ -1,6 +1,8 @@
 package dropship
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -23,6 +25,11 @@ const (
 	GivenUp Outcome = "given up"
 	// Failed : the update could be neither completed nor undone; a person or a new hash must help.
 	Failed Outcome = "failed"
+	// Abandoned : nothing was changed, since the agent stops, the service was configured anew, or a person wants
+	// something else of it first. Only events have it.
+	Abandoned Outcome = "abandoned"
+	// Held : there is something new, and a person paused the service; it is left alone.
+	Held Outcome = "paused"
 )
 
 // A Result is what an update did.
@@ -33,7 +40,7 @@ type Result struct {
 	PreviousHash string // at the destination before
 	Quarantined  string // for Quarantine: the hash that is left alone
 	Host         string // for Quarantine: the machine where it failed
-	Detail       string // for Quarantine: where, when and why it failed
+	Detail       string // for Quarantine: where, when and why it failed; for Held: since when, by whom and why
 	Took         time.Duration
 }
 
@@ -50,6 +57,8 @@ const (
 	StepSwitch   Step = "switch"
 	StepAfter    Step = "after"
 	StepRollback Step = "rollback"
+	StepSettle   Step = "settle"
+	StepHold     Step = "hold"
 )
 
 // A StepError is why an update did not come to its good end. Every error of Service.Update is one.
@@ -61,3 +70,16 @@ type StepError struct {
 func (e *StepError) Error() string { return fmt.Sprintf("%s: %v", e.Step, e.Err) }
 
 func (e *StepError) Unwrap() error { return e.Err }
+
+// abandoned reports whether err is no more than that ctx has ended.
+func abandoned(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (err == nil || errors.Is(err, context.Cause(ctx)) || errors.Is(err, ctx.Err()))
+}
+
+// stepOf returns the step that failed, or nothing.
+func stepOf(err error) Step {
+	if e, ok := errors.AsType[*StepError](err); ok {
+		return e.Step
+	}
+	return ""
+}

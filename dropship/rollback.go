@@ -13,13 +13,14 @@ import (
 )
 
 // switchTo makes the release current: one atomic step, right after the slot was confirmed.
-func (u *update) switchTo(ctx context.Context, j *Journal) error {
-	if j.Status == hooks.StatusUpdate {
+func (u *update) switchTo(ctx context.Context, j *Journal) (err error) {
+	defer u.step(StepSwitch)(&err)
+	if j.abandonable() {
 		if err := u.fence(ctx); err != nil {
 			return err
 		}
 	}
-	err := u.Site.Switch(j.To.ID, j.From.ID)
+	err = u.Site.Switch(j.To.ID, j.From.ID)
 	if err == nil {
 		return nil
 	}
@@ -82,7 +83,7 @@ func (u *update) putBack(ctx context.Context, j *Journal, killed *hooks.StepErro
 	if current, known, err := u.Site.Current(); err != nil || !known || current.ID != j.To.ID {
 		if j.Deaths >= deathsLimit {
 			u.log.ErrorContext(ctx, "the before hooks are left out of the rollback: the agent was killed in them", "times", j.Deaths)
-		} else if err := u.Before.Finish(ctx, 0, u.event(j, hooks.Before), u.report(ctx, hooks.Before, u.Before)); err != nil {
+		} else if err := u.beforeAll(ctx, j); err != nil {
 			u.log.WarnContext(ctx, "a before hook failed: rolling back all the same", "error", err)
 		}
 		if err := u.switchTo(ctx, j); err != nil {
@@ -107,6 +108,13 @@ func (u *update) putBack(ctx context.Context, j *Journal, killed *hooks.StepErro
 	}
 	return Result{Outcome: RolledBack, UpdateID: j.UpdateID, Hash: j.To.Hash, PreviousHash: j.From.Hash, Took: time.Since(j.Started)},
 		&StepError{StepAfter, fmt.Errorf("rolled back to %s, and %s is quarantined: %w", cmp.Or(j.To.Hash, "what was there before"), j.From.Hash, cause)}
+}
+
+// beforeAll runs the whole before chain, whatever fails.
+func (u *update) beforeAll(ctx context.Context, j *Journal) (err error) {
+	defer u.step(StepBefore)(&err)
+	ev := u.event(j, hooks.Before)
+	return u.Before.Finish(ctx, 0, ev, u.report(ctx, ev, u.Before))
 }
 
 // nothingBefore ends a first install whose after chain failed: the release stays for whoever looks into it.

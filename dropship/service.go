@@ -20,6 +20,7 @@ type Service struct {
 	Turn          *Turn         // nil: updates at any time, without a slot
 	UpdateTTL     time.Duration // how long the slot is kept after a good update
 	Hash          string        // md5 to believe installed where the state knows nothing; or empty
+	File          string        // the configuration file that it stands in
 
 	// Fingerprint is equal for two services made from the same configuration: a reload leaves such a
 	// service undisturbed. It covers everything that the service was made from, also repository and

@@ -13,7 +13,8 @@ import (
 
 // stage downloads, verifies and unpacks what the repository holds, in one pass, beside the destination.
 // What an earlier attempt staged and never switched in is used again.
-func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release, error) {
+func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Release, err error) {
+	defer u.step(StepStage)(&err)
 	source := u.Source.String()
 	if err := u.Site.Ready(); err != nil {
 		return install.Release{}, err
@@ -64,7 +65,8 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (install.Release
 	if err != nil {
 		return install.Release{}, err
 	}
-	rel, err := u.fill(ctx, stage, io.TeeReader(body, verifier), verifier, info)
+	read := &progress{Reader: io.TeeReader(body, verifier), u: u, total: info.Size}
+	rel, err = u.fill(ctx, stage, read, verifier, info)
 	if err != nil {
 		if derr := stage.Discard(); derr != nil {
 			u.untidy()

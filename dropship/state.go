@@ -54,8 +54,13 @@ type Journal struct {
 	Hook     int             `json:"hook,omitempty"`   // position in that chain: all before it have run
 	Deaths   int             `json:"deaths,omitempty"` // processes that ended in the middle of it, at this status
 	Error    string          `json:"error,omitempty"`
+	By       string          `json:"by,omitempty"` // the person who asked for it, "user@host"; empty: nobody
 	Started  time.Time       `json:"started"`
 }
+
+// abandonable reports whether the update can be given up before its switch, with what is installed staying: what
+// nobody asked for and puts the previous release back cannot, since what is installed does not work.
+func (j *Journal) abandonable() bool { return j.Status == hooks.StatusUpdate || j.By != "" }
 
 // valid reports what no update writes, and what whoever uses it would fail at, at each start: positions that are
 // in no chain, names that no release can have.

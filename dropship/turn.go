@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/dropship/dropship/artifact"
@@ -14,7 +15,8 @@ import (
 )
 
 // acquire waits for a slot.
-func (u *update) acquire(ctx context.Context, rel install.Release) (lock.Lease, error) {
+func (u *update) acquire(ctx context.Context, rel install.Release) (lease lock.Lease, err error) {
+	defer u.step(StepSlot)(&err)
 	if u.Turn.Wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, u.Turn.Wait)
@@ -31,6 +33,7 @@ func (u *update) acquire(ctx context.Context, rel install.Release) (lock.Lease, 
 			if len(ahead) > 0 {
 				u.log.DebugContext(ctx, "waiting in line", "ahead", len(ahead), "holder", ahead[0].String())
 			}
+			u.emit(Event{Type: Waiting, Group: u.Turn.Group, Ahead: slices.Clone(ahead)})
 			if u.Turn.Waiting != nil {
 				u.Turn.Waiting(ahead)
 			}
@@ -48,20 +51,31 @@ func (u *update) release(ctx context.Context) {
 }
 
 // hold keeps the slot for updateTTL, so that trouble has time to show before the next machine's turn. A stop of
-// the agent ends it: the release is good, and only the pause is lost. A reload does not.
+// the agent ends it, and a person who wants something else of the service: the release is good, and only the pause is
+// lost. A reload does not.
 func (u *update) hold(ctx context.Context) {
 	if u.lease == nil || u.UpdateTTL <= 0 {
 		return
 	}
+	var err error
+	defer u.step(StepHold)(&err)
 	stopping := ctx
 	if u.m.stopping != nil {
 		stopping = u.m.stopping
 	}
+	asked := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errAsked) {
+			close(asked)
+		}
+	})
+	defer stop()
 	timer := time.NewTimer(u.UpdateTTL)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-stopping.Done():
+	case <-asked:
 	case <-u.lease.Lost():
 		u.sayLost(stopping)
 	}
@@ -125,7 +139,7 @@ func (u *update) comeToTurn(ctx context.Context) (install.Release, Result, error
 func (u *update) recheck(ctx context.Context, staged artifact.Info, rel install.Release) (newer bool, r Result, err error) {
 	ctx, cancel := lock.WithLease(ctx, u.lease)
 	defer cancel()
-	info, err := u.Source.Stat(ctx)
+	info, err := u.stat(ctx)
 	switch {
 	case err != nil:
 		err = &StepError{StepCheck, err}

@@ -33,19 +33,22 @@ func (l *Unfinished) Names() []string {
 
 // finish runs the after chain from where the journal says to its end, whatever fails, to leave the machine in
 // order. It returns what failed, and remembers it as unfinished, together with the hooks that failed before.
-func (u *update) finish(ctx context.Context, j *Journal, before ...*hooks.StepError) error {
+func (u *update) finish(ctx context.Context, j *Journal, before ...*hooks.StepError) (err error) {
+	defer u.step(StepAfter)(&err)
 	var failed []int
 	var errs []error
 	for _, step := range before {
 		failed, errs = append(failed, step.Index), append(errs, step)
 	}
 	report := u.journaled(ctx, j)
-	err := u.After.Finish(ctx, j.Hook, u.event(j, hooks.After), func(i int, took time.Duration, err error) {
-		if err != nil && u.After[i].OnError == hooks.Abort {
+	end := report.End
+	report.End = func(i int, ran hooks.Ran) {
+		if ran.Err != nil && u.After[i].OnError == hooks.Abort {
 			failed = append(failed, i)
 		}
-		report(i, took, err)
-	})
+		end(i, ran)
+	}
+	err = u.After.Finish(ctx, j.Hook, u.event(j, hooks.After), report)
 	if len(failed) > 0 {
 		u.st.Unfinished = &Unfinished{
 			Update: *j, Hooks: failed, Error: errors.Join(append(errs, err)...).Error(), Next: time.Now().Add(u.CheckInterval),
@@ -85,7 +88,10 @@ func (u *update) putInOrder(ctx context.Context) {
 		chain = append(chain, u.After[i])
 	}
 	u.log.InfoContext(ctx, "running again what could not be put in order", "failed_update", left.Update.UpdateID, "hooks", len(chain))
-	err := chain.Finish(ctx, 0, u.event(&left.Update, hooks.After), u.report(ctx, hooks.After, chain))
+	end := u.step(StepAfter)
+	ev := u.event(&left.Update, hooks.After)
+	err := chain.Finish(ctx, 0, ev, u.report(ctx, ev, chain))
+	end(&err)
 	if err != nil {
 		left.Error = err.Error()
 	} else {

@@ -22,35 +22,45 @@ import (
 // An update that was interrupted earlier is completed or undone first; the call then ends with the
 // outcome Recovered and its caller calls again. ErrServiceBusy: another process works on the service.
 func (s *Service) Update(ctx context.Context, m *Machine) (Result, error) {
+	return s.work(ctx, m, func(u *update) (Result, error) {
+		u.putInOrder(ctx)
+		rel, r, err := u.comeToTurn(ctx)
+		if err == nil && r.Outcome == "" {
+			r, err = u.held()
+		}
+		if err != nil || r.Outcome != "" {
+			return r, err
+		}
+		return u.install(ctx, rel, hooks.StatusUpdate)
+	})
+}
+
+// work does something with the service that nobody else does at the same time. An update that was interrupted is
+// completed or undone instead.
+func (s *Service) work(ctx context.Context, m *Machine, do func(*update) (Result, error)) (r Result, err error) {
+	u := &update{Service: s, m: m, started: time.Now()}
+	u.id = newUpdateID(u.started)
+	u.log = m.Logger.With("service", s.Name, "update_id", u.id)
+	defer func() { u.end(ctx, r, err) }()
+
 	unlock, err := m.Store.Lock(s.Name)
 	if err != nil {
 		return Result{}, &StepError{StepState, err}
 	}
 	defer unlock()
-
-	u, err := s.begin(ctx, m)
-	if err != nil {
+	defer u.disown()
+	if err := u.begin(ctx); err != nil {
 		return Result{}, &StepError{StepState, err}
 	}
-	defer u.disown()
 	if u.st.Journal != nil {
 		return u.recover(ctx)
 	}
-	u.putInOrder(ctx)
-
 	defer func() {
 		if u.lease != nil {
 			u.release(ctx)
 		}
 	}()
-	rel, r, err := u.comeToTurn(ctx)
-	if err != nil || r.Outcome != "" {
-		return r, err
-	}
-	if ctx.Err() != nil {
-		return Result{}, &StepError{StepSlot, context.Cause(ctx)}
-	}
-	return u.install(ctx, rel)
+	return do(u)
 }
 
 // An update is one call of Service.Update.
@@ -61,38 +71,36 @@ type update struct {
 	present bool // there is something at the destination
 	id      string
 	started time.Time
+	by      string // the person who asked for it; empty: nobody
+	reason  string // why that person did
 	log     *slog.Logger
 	unlock  func() // ends the ownership of the destination; nil without it
 	fetched bool   // a download was begun
 
 	corrected bool // what was remembered of the destination was not what is there
 
+	begun     bool         // it was told that there is something to install
+	status    hooks.Status // that it began with
+	remote    *Remote      // what the repository held when it was asked last; nil: not asked
+	recovered bool         // another process began it
+	undone    error        // why what another process began was undone; nil: it was completed
+
 	lease    lock.Lease // nil without a turn
 	saidLost bool       // that the slot was lost after the switch
 }
 
 // begin loads what is known of the service, and removes what an interrupted process left half done.
-func (s *Service) begin(ctx context.Context, m *Machine) (*update, error) {
-	now := time.Now()
-	u := &update{Service: s, m: m, id: newUpdateID(now), started: now}
-	u.log = m.Logger.With("service", s.Name, "update_id", u.id)
-
-	err := u.restore(ctx)
-	switch {
-	case err != nil:
-	case u.st.Journal != nil:
-		err = u.own()
-	default:
-		if u.st.Installed != nil && m.once(u.tidied()) && u.own() != nil {
-			u.untidy() // which can wait: for a disk that takes writes again, for who is at work
-		}
-		err = u.look()
+func (u *update) begin(ctx context.Context) error {
+	if err := u.restore(ctx); err != nil {
+		return err
 	}
-	if err != nil {
-		u.disown()
-		return nil, err
+	if u.st.Journal != nil {
+		return u.own()
 	}
-	return u, nil
+	if u.st.Installed != nil && u.m.once(u.tidied()) && u.own() != nil {
+		u.untidy() // which can wait: for a disk that takes writes again, for who is at work
+	}
+	return u.look()
 }
 
 // tidied is what a machine remembers once nothing half done is left at the destination.
@@ -154,7 +162,11 @@ func (u *update) look() (err error) {
 }
 
 // install runs the part of an update that is visible: from the first before hook to the end of the hold.
-func (u *update) install(ctx context.Context, rel install.Release) (Result, error) {
+// It begins nothing if ctx has ended by now.
+func (u *update) install(ctx context.Context, rel install.Release, status hooks.Status) (Result, error) {
+	if ctx.Err() != nil {
+		return Result{}, &StepError{StepSlot, context.Cause(ctx)}
+	}
 	abandonable := ctx
 	ctx = context.WithoutCancel(ctx)
 
@@ -162,7 +174,10 @@ func (u *update) install(ctx context.Context, rel install.Release) (Result, erro
 	if err != nil {
 		return Result{}, &StepError{StepSwitch, err}
 	}
-	j := &Journal{UpdateID: u.id, Status: hooks.StatusUpdate, To: rel, From: from, Chain: names(u.After), Started: u.started}
+	j := &Journal{UpdateID: u.id, Status: status, To: rel, From: from, Chain: names(u.After), By: u.by, Started: u.started}
+	if u.by != "" {
+		j.Error = RollbackRequest{By: u.by, Reason: u.reason}.cause().Error()
+	}
 	u.st.Journal, u.st.Unfinished = j, nil // the whole after chain will run now
 	if err := u.m.Store.Save(u.st); err != nil {
 		u.m.Store.forget(u.Name) // nothing has been done that anybody would have to know of
@@ -219,10 +234,14 @@ func (u *update) installedHash() string {
 }
 
 // settle records a release that is installed and whose hooks have all run, and removes old ones.
-func (u *update) settle(ctx context.Context, j *Journal) error {
+func (u *update) settle(ctx context.Context, j *Journal) (err error) {
+	defer u.step(StepSettle)(&err)
 	u.st.Installed = &Installed{Release: j.To, At: time.Now().UTC(), UpdateID: j.UpdateID}
 	u.st.Journal, u.st.Staged, u.st.Failed, u.st.Interrupted = nil, nil, nil, 0
 	u.m.attempts.succeeded(u.Service)
+	if j.By != "" {
+		defer u.keepOut(ctx, j)()
+	}
 	if err := u.m.Store.Save(u.st); err != nil {
 		return &StepError{StepState, err}
 	}

@@ -25,9 +25,19 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// A Report tells a chain's runner of each step that ran, i being its position in the chain: err is nil,
-// or the *StepError. It is called in order, from the goroutine that runs the chain.
-type Report func(i int, took time.Duration, err error)
+// A Report tells a chain's runner of each step that runs, i being its position in the chain. Both are called in order,
+// from the goroutine that runs the chain, and either may be nil.
+type Report struct {
+	Begin func(i int)
+	End   func(i int, ran Ran)
+}
+
+// Ran is how a step went.
+type Ran struct {
+	Took   time.Duration
+	Output string // what it wrote to Output
+	Err    error  // nil, or the *StepError
+}
 
 // Run runs the steps from position from on that fit ev.Status until one with OnError = Abort fails, and
 // returns that *StepError. Failures of steps with OnError = Continue are only reported. No step begins
@@ -98,8 +108,12 @@ func (c Chain) step(ctx context.Context, i int, ev Event, report Report) error {
 	s := c[i]
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, errTimeout{s.Timeout})
 	defer cancel()
+	if report.Begin != nil {
+		report.Begin(i)
+	}
+	var out output
 	start := time.Now()
-	err := runSafely(ctx, s.Hook, ev)
+	err := runSafely(context.WithValue(ctx, outputKey{}, &out), s.Hook, ev)
 	took := time.Since(start)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
@@ -107,8 +121,8 @@ func (c Chain) step(ctx context.Context, i int, ev Event, report Report) error {
 		}
 		err = &StepError{Phase: ev.Phase, Index: i, Hook: s.String(), Err: err}
 	}
-	if report != nil {
-		report(i, took, err)
+	if report.End != nil {
+		report.End(i, Ran{Took: took, Output: out.String(), Err: err})
 	}
 	return err
 }

@@ -39,13 +39,13 @@ func step(name string, run func(context.Context, hooks.Event) error, onError hoo
 
 // reported collects what a chain reports: the names of the hooks, with "!" where they failed.
 func reported(c hooks.Chain, into *[]string) hooks.Report {
-	return func(i int, _ time.Duration, err error) {
+	return hooks.Report{End: func(i int, ran hooks.Ran) {
 		name := c[i].String()
-		if err != nil {
+		if ran.Err != nil {
 			name += "!"
 		}
 		*into = append(*into, name)
-	}
+	}}
 }
 
 func TestChainRun(t *testing.T) {
@@ -135,7 +135,7 @@ func text(err error) string {
 func TestChainRunError(t *testing.T) {
 	t.Parallel()
 	c := hooks.Chain{step("a", ok, hooks.Abort, hooks.Always), step("b", broken, hooks.Abort, hooks.Always)}
-	err := c.Run(t.Context(), 0, hooks.Event{Phase: hooks.Before, Status: hooks.StatusUpdate}, nil)
+	err := c.Run(t.Context(), 0, hooks.Event{Phase: hooks.Before, Status: hooks.StatusUpdate}, hooks.Report{})
 	var stepErr *hooks.StepError
 	if !errors.As(err, &stepErr) {
 		t.Fatalf("got %T, want a *StepError", err)
@@ -153,7 +153,7 @@ func TestStepTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := hooks.Chain{step("slow", hangs, hooks.Abort, hooks.Always)}
 		start := time.Now()
-		err := c.Run(t.Context(), 0, hooks.Event{Phase: hooks.After, Status: hooks.StatusUpdate}, nil)
+		err := c.Run(t.Context(), 0, hooks.Event{Phase: hooks.After, Status: hooks.StatusUpdate}, hooks.Report{})
 		if got, want := time.Since(start), 5*time.Second; got != want {
 			t.Errorf("took %s, want %s", got, want)
 		}
@@ -215,7 +215,7 @@ func TestChainRunCancelled(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		c := hooks.Chain{step("a", func(context.Context, hooks.Event) error { cancel(errLost); return nil }, hooks.Abort, hooks.Always)}
-		if err := c.Run(ctx, 0, hooks.Event{Status: hooks.StatusUpdate}, nil); err != nil {
+		if err := c.Run(ctx, 0, hooks.Event{Status: hooks.StatusUpdate}, hooks.Report{}); err != nil {
 			t.Errorf("a chain that was done got %v", err)
 		}
 	})
@@ -243,7 +243,7 @@ func TestChainFinish(t *testing.T) {
 	if !errors.Is(err, errBroken) || !errors.Is(err, errOther) {
 		t.Errorf("%v does not carry both causes", err)
 	}
-	if err := c[5:].Finish(t.Context(), 0, hooks.Event{Status: hooks.StatusFailed}, nil); err != nil {
+	if err := c[5:].Finish(t.Context(), 0, hooks.Event{Status: hooks.StatusFailed}, hooks.Report{}); err != nil {
 		t.Errorf("a chain that went well got %v", err)
 	}
 }
@@ -266,7 +266,7 @@ func TestChainPanic(t *testing.T) {
 	if !errors.As(err, &p) || !strings.Contains(string(p.Stack), "TestChainPanic") {
 		t.Errorf("got %#v, want a *PanicError with the stack of the hook", p)
 	}
-	if err := c.Finish(t.Context(), 0, hooks.Event{Phase: hooks.After}, nil); errors.Is(err, errBroken) {
+	if err := c.Finish(t.Context(), 0, hooks.Event{Phase: hooks.After}, hooks.Report{}); errors.Is(err, errBroken) {
 		t.Errorf("got %v: the panic of a step that continues must only be reported", err)
 	}
 }

@@ -51,6 +51,7 @@ func (l *loader) decodeService(f *file, b serviceBlock, taken *destinations) *dr
 	defer l.take(s)
 	service := &dropship.Service{
 		Name:          b.Name,
+		File:          b.Def.Filename,
 		CheckInterval: s.fields.duration(b.CheckInterval, defaultCheckInterval, leastCheckInterval),
 		UpdateTTL:     s.fields.duration(b.UpdateTTL, 0, 0),
 		Hash:          l.hash(s, b.Hash),

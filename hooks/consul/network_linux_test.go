@@ -20,7 +20,7 @@ import (
 func runStep(t *testing.T, h hooks.Hook, limit time.Duration, ev hooks.Event) error {
 	t.Helper()
 	begin := time.Now()
-	err := hooks.Chain{{Hook: h, Timeout: limit, OnError: hooks.Abort, When: hooks.Always}}.Run(t.Context(), 0, ev, nil)
+	err := hooks.Chain{{Hook: h, Timeout: limit, OnError: hooks.Abort, When: hooks.Always}}.Run(t.Context(), 0, ev, hooks.Report{})
 	if took := time.Since(begin); took > limit+10*time.Second {
 		t.Errorf("took %s, want soon after %s at the latest", took, limit)
 	}

@@ -68,6 +68,7 @@ func Event(n int) hooks.Event {
 		Artifact:     "s3://bucket/web.tar.gz",
 		Destination:  "/nonexistent/web",
 		UpdateID:     fmt.Sprintf("update-%d", n),
+		Started:      time.Date(2015, time.January, 2, 15, 4, n, 0, time.UTC),
 	}
 }
 
@@ -137,7 +138,7 @@ func (c Case) timesOut(t *testing.T) {
 	quiet := leavesNothing(t)
 	const limit = 200 * time.Millisecond
 	chain := hooks.Chain{{Hook: h, Timeout: limit, OnError: hooks.Abort, When: hooks.Always}}
-	err := within(t, limit+soon, func() error { return chain.Run(t.Context(), 0, Event(1), nil) })
+	err := within(t, limit+soon, func() error { return chain.Run(t.Context(), 0, Event(1), hooks.Report{}) })
 	if err == nil || !strings.Contains(err.Error(), "not done within its timeout of "+limit.String()) {
 		t.Errorf("got %v, want it to name the timeout", err)
 	}

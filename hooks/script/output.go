@@ -3,10 +3,13 @@ package script
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
 	"sync"
+
+	"github.com/dropship/dropship/hooks"
 )
 
 // What of one run's output is logged, and what of it is in an error.
@@ -51,6 +54,7 @@ func (o *output) take(ctx context.Context, stream, line string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.remember(line)
+	fmt.Fprintln(hooks.Output(ctx), line)
 	// Once over the limit nothing is logged any more: a shorter line after it would look like its sequel.
 	if o.restLines > 0 || o.lines >= maxLines || o.bytes+len(line) > maxBytes {
 		o.restLines++

@@ -261,7 +261,7 @@ func testTimeout(t *testing.T) {
 	first := install(t, ".service", never)
 	name := install(t, ".service", "[Unit]\nRequires="+first+".service\nAfter="+first+".service\n"+service(sleeps))
 	chain := hooks.Chain{{Hook: hook(t, "start", name), Timeout: time.Second, OnError: hooks.Abort, When: hooks.Always}}
-	err := chain.Run(t.Context(), 0, hooks.Event{}, nil)
+	err := chain.Run(t.Context(), 0, hooks.Event{}, hooks.Report{})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the timeout", err)
 	}

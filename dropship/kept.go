@@ -1,0 +1,147 @@
+package dropship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dropship/dropship/artifact/install"
+	"github.com/dropship/dropship/hooks"
+)
+
+// ErrNoRelease means that there is no release to go back to, or none of that name.
+var ErrNoRelease = errors.New("no such release")
+
+// shortestName is how much of a hash, or of a release's id, names a release.
+const shortestName = 4
+
+// A RollbackRequest is what a person wants to be put back.
+type RollbackRequest struct {
+	To     string // hash or id of a release that is kept, or its first characters; empty: the one before the current one
+	By     string // who wants it, "user@host"
+	Reason string // why; may be empty
+}
+
+// An askedError is why a release was taken away that did not fail by itself.
+type askedError struct{ text string }
+
+func (e askedError) Error() string { return e.text }
+
+func (r RollbackRequest) cause() askedError {
+	if r.Reason == "" {
+		return askedError{"rolled back by " + r.By}
+	}
+	return askedError{"rolled back by " + r.By + ": " + r.Reason}
+}
+
+// Rollback puts a release back that is kept on this machine, because a person wants it: an update like any other,
+// through both chains and with a slot, whose hooks get the status "rollback". What was installed until then is kept, and
+// quarantined, here and for the group, so that no check installs it again until Retry. A pause does not hinder it.
+//
+// When ctx ends before the first hook has run it is abandoned with nothing changed. If the after chain of the release
+// that is put back fails, that is rolled back, and quarantined, in turn. ErrNoRelease: there is none like that. Other errors and outcomes
+// are those of Update.
+func (s *Service) Rollback(ctx context.Context, m *Machine, req RollbackRequest) (Result, error) {
+	return s.work(ctx, m, func(u *update) (Result, error) {
+		u.by, u.reason = req.By, req.Reason
+		if err := u.own(); err != nil {
+			return Result{}, &StepError{StepState, err}
+		}
+		rel, err := u.kept(req.To)
+		if err != nil {
+			return Result{}, &StepError{StepState, err}
+		}
+		u.beginUpdate(hooks.StatusRollback, rel.Hash, u.installedHash())
+		u.log.InfoContext(ctx, "rolling back, as asked for", "to", rel.Hash, "by", req.By, "reason", req.Reason)
+		if err := u.m.Store.Reserve(u.st); err != nil {
+			return Result{}, &StepError{StepState, err}
+		}
+		if u.Turn != nil {
+			if u.lease, err = u.acquire(ctx, rel); err != nil {
+				return Result{}, &StepError{StepSlot, err}
+			}
+			if err := u.look(); err != nil {
+				return Result{}, &StepError{StepState, err}
+			}
+		}
+		r, err := u.install(ctx, rel, hooks.StatusRollback)
+		if r.Outcome == Updated {
+			r.Outcome = RolledBack
+		}
+		return r, err
+	})
+}
+
+// kept returns the release that a person means.
+func (u *update) kept(name string) (install.Release, error) {
+	all, err := u.Site.Releases()
+	if err != nil {
+		return install.Release{}, err
+	}
+	current, known, err := u.Site.Current()
+	if err != nil {
+		return install.Release{}, err
+	}
+	if name != "" {
+		return u.named(name, all, current.ID)
+	}
+	for _, r := range all {
+		_, bad := u.st.quarantined("", r.Hash, "")
+		if r.ID != current.ID && !u.neverLive(r) && !bad && (!known || r.Staged.Before(current.Staged)) {
+			return r, nil
+		}
+	}
+	return install.Release{}, fmt.Errorf("%w: no release of %s that is older than the current one, and not quarantined, is kept on this machine", ErrNoRelease, u.Name)
+}
+
+func (u *update) named(name string, all []install.Release, current string) (install.Release, error) {
+	var found []install.Release
+	for _, r := range all {
+		if len(name) >= shortestName && (strings.HasPrefix(r.Hash, strings.ToLower(name)) || strings.HasPrefix(r.ID, name)) {
+			found = append(found, r)
+		}
+	}
+	// The same bytes may have been installed twice.
+	if len(found) > 1 && slices.ContainsFunc(found, func(r install.Release) bool { return r.Hash != found[0].Hash }) {
+		return install.Release{}, fmt.Errorf("%w: %q is the beginning of several: give more of it", ErrNoRelease, name)
+	}
+	switch {
+	case len(found) == 0:
+		return install.Release{}, fmt.Errorf("%w: no release of %s whose hash or id begins with %q (at least %d characters) is kept on this machine", ErrNoRelease, u.Name, name, shortestName)
+	case slices.ContainsFunc(found, func(r install.Release) bool { return r.ID == current }):
+		return install.Release{}, fmt.Errorf("%w to go back to: %s is at the destination", ErrNoRelease, found[0].Hash)
+	}
+	if q, bad := u.st.quarantined("", found[0].Hash, ""); bad {
+		return install.Release{}, fmt.Errorf("%w to go back to: %s (run dropship retry %s first)", ErrNoRelease, q, u.Name)
+	}
+	return found[0], nil
+}
+
+// neverLive reports whether r was only staged so far.
+func (u *update) neverLive(r install.Release) bool {
+	return u.st.Staged != nil && u.st.Staged.ID == r.ID
+}
+
+// keepOut quarantines what a person took away, which the next check would install again. The function that it returns
+// waits until the group has been told, and is called when that is recorded.
+func (u *update) keepOut(ctx context.Context, j *Journal) (wait func()) {
+	if j.From.Hash == "" {
+		u.log.WarnContext(ctx, "what was at the destination has no hash that could be quarantined: pause the service to keep the next check from updating it")
+		return func() {}
+	}
+	return u.tell(ctx, u.quarantine(&Journal{UpdateID: j.UpdateID, To: j.From}, askedError{j.Error}))
+}
+
+// A Kept is a release on this machine that can be put back.
+type Kept struct {
+	ID          string    `json:"id"`
+	Hash        string    `json:"hash"` // md5; empty: what stood there before the first update
+	SHA256      string    `json:"sha256,omitempty"`
+	Size        int64     `json:"size"` // of the artifact, bytes
+	Staged      time.Time `json:"staged"`
+	Current     bool      `json:"current"`
+	Quarantined bool      `json:"quarantined"`
+}
