@@ -15,9 +15,11 @@ import (
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/check"
 	hooksconsul "github.com/dropship/dropship/hooks/consul"
+	"github.com/dropship/dropship/hooks/grafana"
 	"github.com/dropship/dropship/hooks/graphite"
 	"github.com/dropship/dropship/hooks/script"
 	"github.com/dropship/dropship/hooks/systemd"
+	"github.com/dropship/dropship/hooks/webhook"
 	"github.com/dropship/dropship/lock"
 	lockconsul "github.com/dropship/dropship/lock/consul"
 	lockfile "github.com/dropship/dropship/lock/file"
@@ -47,6 +49,8 @@ func kinds(logger *slog.Logger) config.Kinds {
 			"http-check":         check.HTTPKind(),
 			"tcp-check":          check.TCPKind(),
 			"graphite-event":     graphite.Kind(),
+			"grafana-annotation": grafana.Kind(),
+			"webhook":            webhook.Kind(),
 			"consul-event":       hooksconsul.EventKind(consul),
 			"consul-maintenance": hooksconsul.MaintenanceKind(consul),
 		},

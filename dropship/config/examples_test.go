@@ -16,6 +16,11 @@ func TestExamples(t *testing.T) {
 	for _, name := range []string{"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "SWIFT_USER", "SWIFT_KEY"} {
 		t.Setenv(name, "value-of-"+name)
 	}
+	t.Setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX")
+	t.Setenv("MATTERMOST_WEBHOOK_URL", "https://mattermost.example.com/hooks/xxx-generatedkey-xxx")
+	t.Setenv("TEAMS_WEBHOOK_URL", "https://example.westus.logic.azure.com:443/workflows/0/triggers/manual/paths/invoke?sig=x")
+	t.Setenv("PAGERDUTY_ROUTING_KEY", "0123456789abcdef0123456789abcdef")
+	t.Setenv("WEBHOOK_SECRET", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 	services := map[string][]string{
 		"2015":             {"legacy", "my-service"},
 		"consul-rolling":   {"shop", "search"},
@@ -23,6 +28,7 @@ func TestExamples(t *testing.T) {
 		"quickstart":       {"hello"},
 		"s3":               {"shop", "metrics-exporter"},
 		"swift":            {"wiki"},
+		"webhooks":         {"shop"},
 	}
 	warnings := map[string]map[string][]string{
 		"2015": {

@@ -54,6 +54,7 @@ func (s *source) findCredential(i int, name hclsyntax.Token) {
 		s.shown[name.Range.Start.Line] = true
 		return
 	case holdsSecret(word) && (assigned || !quoted && newItem(before)): // with the equals sign forgotten, too
+	case word == "url" && newItem(before) && inWebhook(before): // whoever has it can write there
 	case quoted && assigned && newItem(before): // as in a map of headers, or of an environment, whatever the name
 	default:
 		return
@@ -63,6 +64,23 @@ func (s *source) findCredential(i int, name hclsyntax.Token) {
 	if len(literals) > 0 && holdsSecret(word) && !slices.Contains(doubtful, strings.ToLower(word)) {
 		s.warnOf(name)
 	}
+}
+
+// inWebhook reports whether what follows tokens is right inside of a block labelled "webhook".
+func inWebhook(tokens hclsyntax.Tokens) bool {
+	depth := 0
+	for i, token := range slices.Backward(tokens) {
+		switch token.Type {
+		case hclsyntax.TokenCBrace, hclsyntax.TokenTemplateSeqEnd:
+			depth++
+		case hclsyntax.TokenOBrace, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+			depth--
+		}
+		if depth < 0 {
+			return i > 1 && string(tokens[i-2].Bytes) == "webhook"
+		}
+	}
+	return false
 }
 
 // warnOf remembers where the first credential stands in the file.
