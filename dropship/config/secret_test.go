@@ -60,6 +60,13 @@ var leaks = map[string]string{
 	"unknown":           "repo \"s3\" {\n  pasword = \"" + planted + "\"\n}\n",
 	"unknown, in line":  "repo \"swift\" { pasword = \"" + planted + "\" }\n",
 	"unknown, lines":    "repo \"s3\" {\n  auth = [\n    nope, \"" + planted + "\",\n  ]\n}\n",
+	"webhook":           "service \"a\" {\n  after \"webhook\" {\n    url = \"https://h/" + planted + "${nope}\"\n  }\n}\n",
+	"webhook's address": "service \"a\" {\n  after \"webhook\" {\n    headers = { A = \"${env(\"A\", \"\")}\" }\n    url = \"ftp://h/" + planted + "\"\n  }\n}\n",
+	"webhook from env":  "service \"a\" {\n  after \"webhook\" {\n    url = \"ftp://h/${env(\"DROPSHIP_TEST_PLANTED\")}\"\n  }\n}\n",
+	"webhook's secret":  "service \"a\" {\n  after \"webhook\" {\n    url = \"http://h\"\n    secret = \"" + planted + "\"\n  }\n}\n",
+	"webhook's body":    "service \"a\" {\n  after \"webhook\" {\n    url = \"http://h\"\n    body = \"{\\\"k\\\": ${env(\"DROPSHIP_TEST_PLANTED\")}}\"\n  }\n}\n",
+	"webhook's heredoc": "service \"a\" {\n  after \"webhook\" {\n    url = \"http://h\"\n    body = <<EOT\n{\"routing_key\": \"" + planted + "\", ${nope}}\nEOT\n  }\n}\n",
+	"grafana's token":   "service \"a\" {\n  after \"grafana-annotation\" {\n    url = \"http://h\"\n    token = \"" + planted + "\"\n    user = \"x\"\n  }\n}\n",
 	"template":          "service \"a\" {\n  after \"graphite-event\" {\n    host = \"http://h\"\n    what = \"{{.${env(\"DROPSHIP_TEST_PLANTED\")}}}\"\n  }\n}\n",
 }
 
