@@ -152,5 +152,6 @@ func (u *update) event(j *Journal, phase hooks.Phase) hooks.Event {
 		Artifact:     u.Source.String(),
 		Destination:  u.Site.Destination(),
 		UpdateID:     j.UpdateID,
+		Started:      j.Started,
 	}
 }
