@@ -69,7 +69,6 @@ func Event(n int) hooks.Event {
 		Destination:  "/nonexistent/web",
 		UpdateID:     fmt.Sprintf("update-%d", n),
 		Started:      time.Date(2015, time.January, 2, 15, 4, n, 0, time.UTC),
-		Started:      time.Date(2015, time.January, 2, 15, 4, n, 0, time.UTC),
 	}
 }
 
