@@ -69,6 +69,7 @@ func (a *Agent) Reload(services []*Service) {
 			l.stop()
 			if s == nil {
 				delete(a.loops, name)
+				a.live.forget(name)
 				a.m.Logger.Info("service removed: what it installed stays", "service", name)
 			}
 		}

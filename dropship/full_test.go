@@ -125,7 +125,9 @@ func TestDiskThatFillsUpInAnUpdateLosesNothing(t *testing.T) {
 	w.wantLive("1")
 	w.restart()
 	w.mustUpdate(dropship.Quarantine)
-	if got := w.log.String(); len(got) == 0 || strings.Contains(got, "cannot record") || strings.Contains(got, "no space") {
+	// The history is the one thing for which no space is reserved.
+	got := w.log.without("cannot keep what is known of an update")
+	if len(got) == 0 || strings.Contains(got, "cannot record") || strings.Contains(got, "no space") {
 		t.Errorf("something could not be recorded:\n%s", got)
 	}
 }

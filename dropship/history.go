@@ -170,9 +170,6 @@ func (s *Store) History(service string, limit int) ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the history of service %s: %w", service, err)
 	}
-	if limit > 0 && len(ids) > limit {
-		ids = ids[:limit]
-	}
 	records := []Record{}
 	var errs []error
 	for _, id := range ids {
@@ -189,6 +186,11 @@ func (s *Store) History(service string, limit int) ([]Record, error) {
 			continue
 		}
 		records = append(records, r)
+	}
+	// Within a second the IDs are in no order.
+	slices.SortStableFunc(records, func(a, b Record) int { return b.Started.Compare(a.Started) })
+	if limit > 0 && len(records) > limit {
+		records = records[:limit]
 	}
 	return records, errors.Join(errs...)
 }

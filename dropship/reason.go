@@ -59,7 +59,7 @@ func reason(st Status, file string, rejected *Rejected, unreadable error) Reason
 		return Reason{Code: ReasonState, Text: oneLine(unreadable), Remedy: "mend what the error names"}
 	case rejected != nil && slices.Contains(rejected.Files, file):
 		return rejected.reason()
-	case st.Paused != nil && !(c != nil && c.fine()):
+	case st.Paused != nil && (c == nil || !c.fine()):
 		return Reason{Code: ReasonPaused, Text: st.Paused.String(), Remedy: "dropship resume " + st.Name, Since: st.Paused.Since, Until: st.Paused.Until}
 	case c == nil:
 		return Reason{Code: ReasonNotChecked, Text: "not checked yet, since the agent started", Remedy: "wait for the check, or dropship check " + st.Name}
@@ -128,8 +128,10 @@ func (a *Agent) Why(name string) (Reason, error) {
 }
 
 func (r *Rejected) reason() Reason {
-	return Reason{Code: ReasonConfiguration, Text: "the configuration was rejected, and the one before is in force: " + oneLine(errors.New(r.Error)),
-		Remedy: "mend the file, and reload the agent", Since: r.At}
+	return Reason{
+		Code: ReasonConfiguration, Text: "the configuration was rejected, and the one before is in force: " + oneLine(errors.New(r.Error)),
+		Remedy: "mend the file, and reload the agent", Since: r.At,
+	}
 }
 
 func (st Status) quarantineReason() Reason {
@@ -195,6 +197,9 @@ func (st Status) trouble() Reason {
 		prefix = "cannot update: "
 	}
 	cause := c.err
+	if step, ok := errors.AsType[*StepError](cause); ok {
+		cause = step.Err
+	}
 	if heldBack {
 		cause = held.Err
 	}

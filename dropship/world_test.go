@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -182,6 +183,17 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// without returns what was logged but for the lines that have text in them.
+func (l *logBuffer) without(text string) string {
+	var kept []string
+	for line := range strings.Lines(l.String()) {
+		if !strings.Contains(line, text) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
 }
 
 // pack returns a tar.gz whose file "version" holds that text.
