@@ -80,7 +80,7 @@ func TestConformance(t *testing.T) {
 	client := newClient(t, address)
 	prefix := newPrefix(t, client)
 	block := fmt.Sprintf("prefix = %q\nttl = \"30s\"", prefix)
-	locktest.Run(t, locktest.Suite{
+	suite := locktest.Suite{
 		New: func(t *testing.T) lock.Locker { return newLocker(t, address, block) },
 		Unreachable: func(t *testing.T) lock.Locker {
 			return newLocker(t, closedPort(t), block)
@@ -91,7 +91,9 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		Ordered: true,
-	})
+	}
+	locktest.Run(t, suite)
+	locktest.RunLine(t, suite)
 }
 
 // closedPort returns an address where nobody listens.

@@ -73,7 +73,7 @@ func request(group string, slots int) lock.Request {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run", "lock")
-	locktest.Run(t, locktest.Suite{
+	suite := locktest.Suite{
 		New: func(t *testing.T) lock.Locker { return locker(t, dir) },
 		Unreachable: func(t *testing.T) lock.Locker {
 			path := filepath.Join(t.TempDir(), "a file")
@@ -87,7 +87,21 @@ func TestConformance(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-	})
+	}
+	locktest.Run(t, suite)
+	locktest.RunLine(t, suite)
+}
+
+// Who only looks makes nothing.
+func TestLineReadsOnly(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "lock")
+	if line, err := locker(t, dir).(lock.Line).Line(t.Context(), "web"); err != nil || line != nil {
+		t.Errorf("got (%v, %v), want nobody", line, err)
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory: got %v, want it not to be made", err)
+	}
 }
 
 func TestKilledHolderFreesTheSlotAtOnce(t *testing.T) {
