@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/hooks"
@@ -61,18 +60,12 @@ func heard(e lock.Quarantine) Quarantined {
 	}
 }
 
-// short makes a text fit for a line that people read, whoever may have written it: bounded, and without what a
-// terminal would obey, or would not show, such as what turns the direction of writing.
+// short is Printable, and bounded.
 func short(text string) string {
 	if len(text) > toldLimit {
 		text = strings.ToValidUTF8(text[:toldLimit], "") + "…"
 	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return ' '
-	}, text)
+	return Printable(text)
 }
 
 // quarantined returns why a hash or revision must not be installed, or false.

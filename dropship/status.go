@@ -11,6 +11,7 @@ type Status struct {
 	Name        string        `json:"name"`
 	Artifact    string        `json:"artifact"` // the source, "s3://bucket/key"
 	Destination string        `json:"destination"`
+	Group       string        `json:"group,omitempty"`     // whose turns it takes; empty: it takes none
 	Installed   *Installed    `json:"installed,omitempty"` // nil: nothing, or nothing known
 	Repository  *Remote       `json:"repository,omitempty"`
 	SeenAt      time.Time     `json:"seen_at,omitzero"` // when the repository held that
@@ -53,6 +54,9 @@ func (a *Agent) Statuses() []Status {
 func (a *Agent) status(l *loop) Status {
 	s := l.service
 	st := Status{Name: s.Name, Artifact: s.Source.String(), Destination: s.Site.Destination()}
+	if s.Turn != nil {
+		st.Group = s.Turn.Group
+	}
 	now := a.live.of(s.Name)
 	st.Activity, st.LastCheck, st.NextCheck, st.Repository, st.SeenAt = now.activity, now.check, now.next, now.remote, now.seen
 	state, err := a.m.Store.Load(s.Name)
