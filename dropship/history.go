@@ -135,12 +135,18 @@ func (s *Store) record(r *Record) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(filepath.Join(s.historyDir(r.Service), r.UpdateID+".json"), append(data, '\n')); err != nil {
+	dir := s.historyDir(r.Service)
+	if err := writeDurably(filepath.Join(dir, r.UpdateID+".json"), append(data, '\n')); err != nil {
 		return err
 	}
-	ids, err := s.updates(r.Service)
+	halves, _ := filepath.Glob(filepath.Join(dir, "*"+newSuffix)) // of processes that were killed
+	for _, half := range halves {
+		err = errors.Join(err, os.Remove(half))
+	}
+	ids, lerr := s.updates(r.Service)
+	err = errors.Join(err, lerr)
 	for len(ids) > historyLimit && err == nil {
-		err = os.Remove(filepath.Join(s.historyDir(r.Service), ids[len(ids)-1]+".json"))
+		err = os.Remove(filepath.Join(dir, ids[len(ids)-1]+".json"))
 		ids = ids[:len(ids)-1]
 	}
 	return err

@@ -77,6 +77,10 @@ func TestHistoryIsBounded(t *testing.T) {
 		}
 		return nil
 	})}
+	half := filepath.Join(w.machine.Store.Dir(), "history", "web", "20260101T000000Z-00000000.json.new")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(half), 0o700), os.Chmod(w.machine.Store.Dir(), 0o700), os.WriteFile(half, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 55 {
 		w.source.publish(pack(t, fmt.Sprint(i)), fmt.Sprint("r", i))
 		w.mustUpdate(dropship.Updated)
@@ -87,6 +91,9 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 	if want := md5Hex(pack(t, "54")); !slicesHas(got, want) {
 		t.Errorf("the last update is not among them")
+	}
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed process left: got error %v, want it gone", err)
 	}
 	out := got[0].Hooks[0].Output
 	if len(out) > 17<<10 || !strings.HasPrefix(out, "…\nline ") || !strings.HasSuffix(out, "line 9999\n") {

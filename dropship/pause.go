@@ -109,14 +109,17 @@ func (u *update) held() (Result, error) {
 	return Result{Outcome: Held, Hash: u.installedHash(), Detail: p.String()}, nil
 }
 
+// newSuffix ends the name of a file that is being written.
+const newSuffix = ".new"
+
 // writeDurably puts a file in place in one step: it is there, whole, or what was there before is. Its directory is made
-// where it is missing.
+// where it is missing. Nobody else writes the same file at the same time.
 func writeDurably(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".new-*") // 0600
+	f, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
