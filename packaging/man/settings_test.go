@@ -27,6 +27,8 @@ var sections = map[string][]string{
 	"hooks/script":    {"script"},
 	"hooks/check":     {"http-check", "tcp-check"},
 	"hooks/graphite":  {"graphite-event"},
+	"hooks/grafana":   {"grafana-annotation"},
+	"hooks/webhook":   {"webhook"},
 	"hooks/consul":    {"consul-maintenance", "consul-event"},
 	"hooks/systemd":   {"systemd"},
 }
