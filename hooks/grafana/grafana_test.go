@@ -44,9 +44,6 @@ func TestSuite(t *testing.T) {
 			"internal error": func(t *testing.T, _ *slog.Logger) hooks.Hook {
 				return at(t, hookstest.Echoing(t, http.StatusInternalServerError))
 			},
-			"unavailable": func(t *testing.T, _ *slog.Logger) hooks.Hook {
-				return at(t, hookstest.Echoing(t, http.StatusServiceUnavailable))
-			},
 			"forbidden": func(t *testing.T, _ *slog.Logger) hooks.Hook {
 				return basic(t, hookstest.Echoing(t, http.StatusForbidden))
 			},

@@ -56,9 +56,6 @@ func TestSuite(t *testing.T) {
 			return at(t, address), underWay
 		},
 		Fails: map[string]func(*testing.T, *slog.Logger) hooks.Hook{
-			"unavailable": func(t *testing.T, _ *slog.Logger) hooks.Hook {
-				return at(t, hookstest.Echoing(t, http.StatusServiceUnavailable))
-			},
 			"forbidden": func(t *testing.T, _ *slog.Logger) hooks.Hook {
 				return at(t, hookstest.Echoing(t, http.StatusForbidden))
 			},
