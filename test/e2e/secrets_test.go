@@ -23,14 +23,17 @@ import (
 // mark is part of every credential that is planted here, so that half of one shows, too.
 const mark = "pL4nt3d"
 
+// signingKey is mark and more, in base64.
+const signingKey = "whsec_cEw0bnQzZFNpZ25pbmdLZXlPZlRoaXJ0eVR3b0I="
+
 // A secretsTest is a configuration with a credential in every place that takes one, and the servers that it is for.
 type secretsTest struct {
 	*daemon
 
-	bucket                                             *bucket
-	swift, web, aws, consul, check, graphite, stranger *front
-	store                                              string // of Consul
-	content                                            atomic.Pointer[[]byte]
+	bucket                                                               *bucket
+	swift, web, aws, consul, check, graphite, grafana, webhook, stranger *front
+	store                                                                string // of Consul
+	content                                                              atomic.Pointer[[]byte]
 	// users are the credentials, by value, with who is to see them: fronts, or the environment of the hook.
 	users   map[string]any
 	config  string
@@ -57,6 +60,8 @@ func newSecretsTest(t *testing.T) *secretsTest {
 	s.consul = newFront(t, elsewhere, before(t, "http://"+s.store))
 	s.graphite = newFront(t, elsewhere, before(t, servers.Get(t).Graphite.URL))
 	s.check = newFront(t, elsewhere, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.webhook = newFront(t, elsewhere, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.grafana = newFront(t, elsewhere, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"id":1}`) }))
 	s.swift, s.web = newFront(t, elsewhere, nothing), newFront(t, elsewhere, nothing)
 	s.swift.next = swiftStore(plant("SwiftKey", s.swift), plant("SwiftToken", s.swift), content)
 	s.web.next = webStore(plant("WebPassword", s.web), plant("WebHeader", s.web), content)
@@ -67,7 +72,7 @@ func newSecretsTest(t *testing.T) *secretsTest {
 		"S3_SECRET=" + s.bucket.server.Secret,
 		"AWS_ACCESS_KEY_ID=AKIDENVIRONMENT", "AWS_SECRET_ACCESS_KEY=" + mark + "AwsSecretOfTheEnvironment",
 		"AWS_SESSION_TOKEN=" + plant("AwsTokenOfTheEnvironment", s.aws), "AWS_REGION=us-east-1",
-		"UNUSED_PASSWORD=" + mark + "OfNobody",
+		"UNUSED_PASSWORD=" + mark + "OfNobody", "ROUTING_KEY=" + plant("RoutingKey", s.webhook),
 	}
 	s.write("password", plant("PasswordInAFile", hookEnvironment{})+"\n")
 	s.config = fmt.Sprintf(`stateDir = "state"
@@ -134,9 +139,25 @@ consul {
     password = %[6]q
   }
   after "consul-event" { name = "deployed" }
+  after "webhook" {
+    when    = "always"
+    timeout = "2s"
+    url     = "%[7]s/services/%[8]s?sig=%[9]s"
+    headers = { X-Webhook-Key = %[10]q }
+    secret  = %[11]q
+    body    = "{\"routing_key\": \"${env("ROUTING_KEY")}\", \"error\": {{json .Error}}}"
+  }
+  after "grafana-annotation" {
+    when    = "always"
+    timeout = "2s"
+    url     = %[12]q
+    token   = %[13]q
+  }
 }
 `, s.dir, s.bucket.name, strings.Replace(s.check.URL, "http://", "http://probe:"+plant("CheckPassword", s.check)+"@", 1)+"/health?token="+plant("CheckQuery", s.check),
-		plant("CheckHeader", s.check), s.graphite.URL, plant("GraphitePassword", s.graphite))
+		plant("CheckHeader", s.check), s.graphite.URL, plant("GraphitePassword", s.graphite),
+		s.webhook.URL, plant("WebhookPath", s.webhook), plant("WebhookQuery", s.webhook), plant("WebhookHeader", s.webhook), signingKey, s.grafana.URL, plant("GrafanaToken", s.grafana))
+	s.users[signingKey], s.users[strings.TrimPrefix(signingKey, "whsec_")] = nil, nil // never travels
 	for _, repo := range []string{"token", "environment", "swift"} {
 		s.config += fmt.Sprintf("service %[1]q {\n  checkInterval = \"1h\"\n  artifact %[1]q {\n    bucket = \"b\"\n    path = \"web.tar.gz\"\n    destination = %[1]q\n  }\n}\n", repo)
 	}
@@ -217,7 +238,7 @@ func TestNoOutputHasACredential(t *testing.T) {
 
 	n := 1
 	for _, m := range []mode{refuses, breaks, echoes, cuts, redirects} {
-		for what, fronts := range map[string][]*front{"repositories": {s.swift, s.web, s.aws}, "Consul": {s.consul}, "hooks": {s.check, s.graphite}} {
+		for what, fronts := range map[string][]*front{"repositories": {s.swift, s.web, s.aws}, "Consul": {s.consul}, "hooks": {s.check, s.graphite}, "announcements": {s.graphite, s.webhook, s.grafana}} {
 			n++
 			s.publish(fmt.Sprint(n))
 			for _, f := range fronts {
@@ -248,7 +269,7 @@ func (s *secretsTest) breakAddresses() {
 		"no TLS":    func(f *front) string { return strings.Replace(f.URL, "http:", "https:", 1) },
 	} {
 		broken := s.config
-		for _, f := range []*front{s.swift, s.web, s.aws, s.consul, s.check, s.graphite} {
+		for _, f := range []*front{s.swift, s.web, s.aws, s.consul, s.check, s.graphite, s.grafana, s.webhook} {
 			to, err := url.Parse(address(f))
 			if err != nil {
 				s.t.Fatal(err)
@@ -280,6 +301,10 @@ func (s *secretsTest) breakFiles() {
 		{`file("password")`, `[file("password")]`},
 		{"probe:" + mark, "probe%zz:" + mark},
 		{`user     = "graphite"`, `user     = graphite`},
+		{"/services/", "/services/${nope}"},
+		{s.webhook.URL + "/services/", "ftp://127.0.0.1/services/"},
+		{"whsec_", "whsec-"},
+		{`${env("ROUTING_KEY")}\"`, `${env("ROUTING_KEY")}`},
 		{`checkInterval     = "1h"`, `checkInterval     = env("UNUSED_PASSWORD")`},
 		{`bucket = "b"`, `bucket = "b` + "\n" + mark},
 	} {
@@ -340,7 +365,7 @@ func (s *secretsTest) checkWhoSaw() {
 		}
 		return text
 	}
-	for name, f := range map[string]*front{"Swift": s.swift, "the web server": s.web, "S3": s.aws, "Consul": s.consul, "the application": s.check, "Graphite": s.graphite} {
+	for name, f := range map[string]*front{"Swift": s.swift, "the web server": s.web, "S3": s.aws, "Consul": s.consul, "the application": s.check, "Graphite": s.graphite, "Grafana": s.grafana, "the webhook": s.webhook} {
 		asked := decoded(f.asked())
 		for _, value := range s.allowed(f) {
 			if !strings.Contains(asked, value) {
