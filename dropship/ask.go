@@ -12,8 +12,8 @@ var errAsked = errors.New("a person wants something else of this service")
 // ErrUnknownService means that the agent keeps no service of that name.
 var ErrUnknownService = errors.New("no such service")
 
-// errEnded is why nothing came of what a person wanted.
-var errEnded = errors.New("the service was configured anew, or the agent is stopping: ask again")
+// ErrEnded means that nothing came of what a person wanted, who may ask again.
+var ErrEnded = errors.New("the service was configured anew, or the agent is stopping: ask again")
 
 // ask has f done by the loop, which works on the service alone: when its update is through, if the hooks of that have
 // begun, else at once. The context that f gets has ended if the loop has.
@@ -23,7 +23,7 @@ func (l *loop) ask(f func(context.Context)) {
 	select {
 	case <-l.done:
 		ended, cancel := context.WithCancelCause(context.Background())
-		cancel(errEnded)
+		cancel(ErrEnded)
 		go f(ended)
 		return
 	default:
@@ -77,7 +77,7 @@ func (l *loop) end() {
 	close(l.done)
 	l.mu.Unlock()
 	ended, cancel := context.WithCancelCause(context.Background())
-	cancel(errEnded)
+	cancel(ErrEnded)
 	l.obey(ended)
 }
 

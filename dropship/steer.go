@@ -29,7 +29,7 @@ func (a *Agent) Check(ctx context.Context, name string) (Event, error) {
 		select {
 		case e, ok := <-sub.events:
 			if !ok {
-				return Event{}, errEnded
+				return Event{}, ErrEnded
 			}
 			if e.Service == name && (e.Type == Checked && e.Outcome != Abandoned || e.Type == UpdateBegun) {
 				return e, nil

@@ -1,0 +1,84 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	longestName   = 200  // characters of by and to
+	longestReason = 1000 // characters
+)
+
+// accept returns why a request is none for its path.
+func accept(w http.ResponseWriter, r *http.Request, method string, query []string) error {
+	if r.Method != method && (r.Method != http.MethodHead || method != http.MethodGet) {
+		w.Header().Set("Allow", method)
+		return &Error{Code: CodeMethod, Message: fmt.Sprintf("%s takes %s, and got %s", r.URL.Path, method, r.Method)}
+	}
+	got, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("cannot read the query of %s: %v", r.URL.Path, err)}
+	}
+	for name := range got {
+		if !slices.Contains(query, name) {
+			takes := "none"
+			if len(query) > 0 {
+				takes = strings.Join(query, ", ")
+			}
+			return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%s has no query parameter %q; it takes %s", r.URL.Path, name, takes)}
+		}
+	}
+	return nil
+}
+
+// read reads the body of a request: one JSON object, or nothing, which is an empty one.
+func read(w http.ResponseWriter, r *http.Request, into any) error {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	// What is read after the body is only that the client goes away.
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil {
+		if _, err = d.Token(); err == nil {
+			err = errors.New("there is more behind the object")
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &Error{Code: CodeTooLarge, Message: fmt.Sprintf("the body has more than %d bytes", maxBody)}
+	}
+	return &Error{Code: CodeBadRequest, Message: "cannot read the body as JSON: " + strings.TrimPrefix(err.Error(), "json: ")}
+}
+
+// person returns why by does not name one.
+func person(by string) error {
+	if by == "" {
+		return &Error{Code: CodeBadRequest, Message: `by is missing: the person who wants it, "user@host"`}
+	}
+	return text("by", by, longestName)
+}
+
+// text returns why a text cannot stand in a log, or a table.
+func text(name, value string, limit int) error {
+	switch {
+	case utf8.RuneCountInString(value) > limit:
+		return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%s is longer than %d characters", name, limit)}
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return &Error{Code: CodeBadRequest, Message: name + " has control characters in it; a line break is one"}
+	}
+	return nil
+}
