@@ -141,7 +141,7 @@ consul {
   after "consul-event" { name = "deployed" }
   after "webhook" {
     when    = "always"
-    timeout = "2s"
+    timeout = "1s"
     url     = "%[7]s/services/%[8]s?sig=%[9]s"
     headers = { X-Webhook-Key = %[10]q }
     secret  = %[11]q
@@ -149,7 +149,7 @@ consul {
   }
   after "grafana-annotation" {
     when    = "always"
-    timeout = "2s"
+    timeout = "1s"
     url     = %[12]q
     token   = %[13]q
   }
