@@ -73,25 +73,30 @@ type Stats struct {
 // Nothing is synced to disk. After an error what is unpacked so far stays as name, if it was created at
 // all: the caller removes it. Stats then say how far it came.
 func Unpack(ctx context.Context, dir *os.Root, name string, r io.Reader, o Options) (Stats, error) {
-	u := &unpacker{
-		ctx:    ctx,
-		dir:    dir,
-		name:   name,
-		o:      o,
-		limits: o.Limits.withDefaults(),
-		buf:    make([]byte, bufferSize),
-	}
+	u := newUnpacker(ctx, r, o)
+	u.dir, u.name = dir, name
+	err := u.unpack()
+	return u.stats, err
+}
+
+func newUnpacker(ctx context.Context, r io.Reader, o Options) *unpacker {
+	u := &unpacker{ctx: ctx, o: o, limits: o.Limits.withDefaults(), buf: make([]byte, bufferSize)}
 	u.in = &input{u: u, r: r}
 	u.packed = bufio.NewReaderSize(u.in, bufferSize)
+	return u
+}
+
+// unpack is run, whose errors say all that is known of them.
+func (u *unpacker) unpack() error {
 	err := u.run()
 	// Decompressors do not all wrap the errors of what they read from. The cause must not get lost.
 	if err != nil && u.in.err != nil && !errors.Is(err, u.in.err) {
 		err = fmt.Errorf("%w: %w", err, u.in.err)
 	}
-	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-		err = fmt.Errorf("%w: %w", err, ctx.Err())
+	if err != nil && u.ctx.Err() != nil && !errors.Is(err, u.ctx.Err()) {
+		err = fmt.Errorf("%w: %w", err, u.ctx.Err())
 	}
-	return u.stats, err
+	return err
 }
 
 // bufferSize is large enough that the cost of system calls does not show.
@@ -104,11 +109,29 @@ type unpacker struct {
 	name   string
 	o      Options
 	limits Limits
+	list   *listing // nil: it is unpacked to disk
 	in     *input
 	packed *bufio.Reader // over in
 	buf    []byte        // of copies
 	inside int64         // bytes that came out of the decompression, including what is no file's content
 	stats  Stats
+}
+
+// A target is what the entries of an archive become.
+type target interface {
+	file(entry string, content io.Reader, a attributes) error
+	directory(entry string, a attributes) error
+	symlink(entry, target string, a attributes) error
+	hardLink(entry, target string) error
+	finish() error // after the last entry
+	close()
+}
+
+func (u *unpacker) target() (target, error) {
+	if u.list != nil {
+		return u.list, nil
+	}
+	return newTree(u)
 }
 
 func (u *unpacker) run() error {
@@ -146,6 +169,10 @@ func (u *unpacker) file(head []byte) error {
 		mode = 0o755
 	}
 	err := func() error {
+		if u.list != nil {
+			u.stats.Entries = 1
+			return u.list.add(".", mode, u.packed)
+		}
 		f, err := u.dir.OpenFile(u.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err
@@ -178,8 +205,8 @@ func (u *unpacker) own(chown func(uid, gid int) error) error {
 }
 
 // fill copies a file's content, and counts it.
-func (u *unpacker) fill(f *os.File, content io.Reader) error {
-	return u.copy(&counted{u, f}, content)
+func (u *unpacker) fill(w io.Writer, content io.Reader) error {
+	return u.copy(&counted{u, w}, content)
 }
 
 // copy is io.CopyBuffer that stops when ctx ends, and always uses the one buffer there is.

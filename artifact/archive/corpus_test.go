@@ -133,6 +133,7 @@ func (c torture) result(t *testing.T) string {
 		t.Errorf("something outside the stage changed (-want +got):\n%s", diff)
 	}
 	s := sandbox{stage: filepath.Join(w.dir, "site", stageName)}
+	wantListed(t, packed, o, s.stage, stats, err)
 	got := shownTree(t, s.stage)
 	if err != nil {
 		got = "error: " + strings.ReplaceAll(err.Error(), w.dir, "$AROUND")

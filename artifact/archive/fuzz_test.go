@@ -27,8 +27,12 @@ func FuzzUnpack(f *testing.F) {
 		stats, err := s.unpack(t.Context(), bytes.NewReader(data), o)
 		s.checkAround(t)
 		if err != nil {
+			if list, _, err := archive.List(t.Context(), bytes.NewReader(data), o); err == nil {
+				t.Errorf("List: got %d entries of what is refused to be unpacked", len(list))
+			}
 			return
 		}
+		wantListed(t, data, o, s.stage, stats, nil)
 		s.checkTree(t)
 		if stats.Packed != int64(len(data)) || stats.Unpacked > o.Limits.Size || stats.Entries > o.Limits.Entries {
 			t.Errorf("got %+v of %d bytes", stats, len(data))

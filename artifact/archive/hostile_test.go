@@ -79,8 +79,9 @@ func TestFault06NothingIsWrittenOutside(t *testing.T) {
 			t.Parallel()
 			s := newSandbox(t)
 			packed := packTar(t, test.entries...)
-			_, err := s.unpack(t.Context(), bytes.NewReader(packed), options(archive.Tar))
+			stats, err := s.unpack(t.Context(), bytes.NewReader(packed), options(archive.Tar))
 			s.checkAround(t)
+			wantListed(t, packed, options(archive.Tar), s.stage, stats, err)
 			if _, err := os.Lstat(absolute); err == nil {
 				t.Errorf("%s was written", absolute)
 			}
@@ -101,9 +102,11 @@ func TestFault06HarmlessIsUnpacked(t *testing.T) {
 		file("..."), file("..a/b.."), file(`back\slash`), dir("d"),
 		symlink("d/up", "../..."), symlink("d/top", ".."), symlink("loop", "loop"), symlink("round", "d/../d/up"),
 		symlink("gone", "missing/../also missing"), symlink("through", "d/up/../x"), hardLink("d/hard", "./d/top"))
-	if _, err := s.unpack(t.Context(), bytes.NewReader(packed), options(archive.Tar)); err != nil {
+	stats, err := s.unpack(t.Context(), bytes.NewReader(packed), options(archive.Tar))
+	if err != nil {
 		t.Fatal(err)
 	}
+	wantListed(t, packed, options(archive.Tar), s.stage, stats, nil)
 	s.checkTree(t)
 	s.checkAround(t)
 	if got, want := len(listing(t, s.stage)), 13; got != want {

@@ -56,8 +56,9 @@ func TestLimits(t *testing.T) {
 			s := newSandbox(t)
 			o := options(test.format)
 			o.Limits = test.limits
-			_, err := s.unpack(t.Context(), bytes.NewReader(test.packed), o)
+			stats, err := s.unpack(t.Context(), bytes.NewReader(test.packed), o)
 			s.checkAround(t)
+			wantListed(t, test.packed, o, s.stage, stats, err)
 			s.clear(t)
 			if test.want == nil {
 				if err != nil {

@@ -15,7 +15,7 @@ func (u *unpacker) tar() error {
 	}
 	defer stop()
 	stream := &flow{u, content}
-	t, err := newTree(u)
+	t, err := u.target()
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (u *unpacker) tar() error {
 	return t.finish()
 }
 
-func (u *unpacker) entries(t *tree, tr *tar.Reader) error {
+func (u *unpacker) entries(t target, tr *tar.Reader) error {
 	last := ""
 	for {
 		if err := u.ctx.Err(); err != nil {
@@ -64,7 +64,7 @@ func (u *unpacker) entries(t *tree, tr *tar.Reader) error {
 // typeVolumeLabel is GNU tar's --label.
 const typeVolumeLabel = 'V'
 
-func (u *unpacker) entry(t *tree, tr *tar.Reader, h *tar.Header) error {
+func (u *unpacker) entry(t target, tr *tar.Reader, h *tar.Header) error {
 	a := attributesOf(h.FileInfo().Mode(), h.ModTime)
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:

@@ -161,7 +161,7 @@ func (t *tree) directory(entry string, a attributes) error {
 	if err != nil {
 		return err
 	}
-	if err := t.allow(a); err != nil {
+	if err := t.u.allow(a); err != nil {
 		return err
 	}
 	if _, ok := t.directories[name]; !ok {
@@ -181,7 +181,7 @@ func (t *tree) file(entry string, content io.Reader, a attributes) error {
 	if err != nil {
 		return err
 	}
-	if err := t.allow(a); err != nil {
+	if err := t.u.allow(a); err != nil {
 		return err
 	}
 	var f *os.File
@@ -294,8 +294,9 @@ func (t *tree) create(name string, create func(base string) error) error {
 	return create(base)
 }
 
-func (t *tree) allow(a attributes) error {
-	if a.mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 && !t.u.o.Setuid {
+// allow says whether an entry may have the mode that it has.
+func (u *unpacker) allow(a attributes) error {
+	if a.mode&(fs.ModeSetuid|fs.ModeSetgid) != 0 && !u.o.Setuid {
 		return fmt.Errorf("it is setuid or setgid (%s): set setuid = true to allow that", a.mode)
 	}
 	return nil

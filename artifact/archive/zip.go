@@ -24,7 +24,7 @@ func (u *unpacker) zip() error {
 		return fmt.Errorf("cannot read the zip's table of contents, which is at its end: %w", err)
 	}
 	table.done = true
-	t, err := newTree(u)
+	t, err := u.target()
 	if err != nil {
 		return err
 	}
@@ -43,8 +43,17 @@ func (u *unpacker) zip() error {
 	return t.finish()
 }
 
+// A spool is a zip that was read to its end.
+type spool interface {
+	io.ReaderAt
+	io.Closer
+}
+
 // spool returns the artifact as a file that has no name any more.
-func (u *unpacker) spool() (*os.File, error) {
+func (u *unpacker) spool() (spool, error) {
+	if u.list != nil {
+		return u.list.spool()
+	}
 	name := u.name + ".zip"
 	f, err := u.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -103,7 +112,7 @@ func (t *tableReader) ReadAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-func zipEntry(t *tree, f *zip.File) error {
+func zipEntry(t target, f *zip.File) error {
 	const encrypted = 0x1
 	switch {
 	case strings.Contains(f.Name, `\`):
