@@ -32,17 +32,27 @@ type Kinds struct {
 	// Lockers make a locker from a lock block, by its label. The body is nil where there is no such
 	// block: all defaults.
 	Lockers map[string]func(hcl.Body, *hcl.EvalContext) (lock.Locker, hcl.Diagnostics)
+	// Metrics and Tracing make an exporter from a metrics, or a tracing, block, by its label.
+	Metrics map[string]NewExporter
+	Tracing map[string]NewExporter
 	// Consul, if set, is told the shared consul block before any other block is decoded, and is not
 	// called if there is none.
 	Consul func(hcl.Body, *hcl.EvalContext) hcl.Diagnostics
 }
+
+// NewExporter makes an exporter from its block. It does no I/O.
+type NewExporter = func(hcl.Body, *hcl.EvalContext) (dropship.Exporter, hcl.Diagnostics)
 
 // A Config is what the files say, complete and without mistakes.
 type Config struct {
 	StateDir string // absolute
 	Socket   string // absolute
 	Services []*dropship.Service
-	Files    []string // every file that was read, in the order of reading
+	// Exporters tell others what the agent does. They live as long as it: two loads with the same Exporting
+	// have the same ones.
+	Exporters []dropship.Exporter
+	Exporting string
+	Files     []string // every file that was read, in the order of reading
 }
 
 // Load reads path, a file or a directory whose *.hcl files are all read, and the files that it leads to.
@@ -77,6 +87,7 @@ func (l *loader) decode() *Config {
 	l.decodeConsul()
 	l.decodeLock()
 	l.decodeRepositories()
+	l.decodeExporters(config)
 	config.Services = l.decodeServices(config.StateDir)
 	return config
 }

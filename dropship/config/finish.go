@@ -63,6 +63,8 @@ func (l *loader) known() []string {
 		slices.Collect(maps.Keys(l.kinds.Repositories)),
 		slices.Collect(maps.Keys(l.kinds.Hooks)),
 		slices.Collect(maps.Keys(l.kinds.Lockers)),
+		slices.Collect(maps.Keys(l.kinds.Metrics)),
+		slices.Collect(maps.Keys(l.kinds.Tracing)),
 		l.places,
 	)
 	for _, f := range l.files {

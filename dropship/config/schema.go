@@ -16,8 +16,10 @@ type rootBlock struct {
 	Repositories []repoBlock    `hcl:"repo,block"`
 	Rackspace    []sharedBlock  `hcl:"rackspace,block"`
 	Consul       []sharedBlock  `hcl:"consul,block"`
-	Locks        []lockBlock    `hcl:"lock,block"`
+	Locks        []kindBlock    `hcl:"lock,block"`
 	Services     []serviceBlock `hcl:"service,block"`
+	Metrics      []kindBlock    `hcl:"metrics,block"`
+	Tracing      []kindBlock    `hcl:"tracing,block"`
 }
 
 // labels returns those of all blocks.
@@ -26,7 +28,7 @@ func (r rootBlock) labels() []string {
 	for _, b := range r.Repositories {
 		labels = append(labels, b.Name)
 	}
-	for _, b := range r.Locks {
+	for _, b := range slices.Concat(r.Locks, r.Metrics, r.Tracing) {
 		labels = append(labels, b.Kind)
 	}
 	for _, b := range r.Services {
@@ -57,7 +59,8 @@ type repoBlock struct {
 	Def   hcl.Range      `hcl:",def_range"`
 }
 
-type lockBlock struct {
+// A kindBlock is a block whose label says its kind.
+type kindBlock struct {
 	Kind  string    `hcl:"kind,label"`
 	Label hcl.Range `hcl:"kind,label_range"`
 	Body  hcl.Body  `hcl:",body"`
