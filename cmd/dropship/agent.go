@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -58,12 +59,24 @@ func (a *app) agent(ctx context.Context) error {
 	agent := dropship.NewAgent(m)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	exporters := startExporters(ctx, cfg.Exporters, m, agent)
 	agent.Start(ctx, cfg.Services)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		agent.Wait()
+		exporters.end()
 	}()
+	// finish stops the agent, and returns err or what kept that from its good end.
+	finish := func(err error) error {
+		stop()
+		select {
+		case <-ended:
+			return err
+		case s := <-stopping:
+			return &exitError{exitFailed, fmt.Errorf("ended at once by a second signal (%s): the next start completes or undoes the update that was under way", s)}
+		}
+	}
 
 	logger.Info("agent started", "version", version, "config", a.config, "services", len(cfg.Services), "host", m.Hostname)
 	if len(cfg.Services) == 0 {
@@ -94,14 +107,13 @@ func (a *app) agent(ctx context.Context) error {
 		case s := <-stopping:
 			logger.Info("stopping: completing updates whose hooks have begun", "signal", s.String())
 			notify(logger, "STOPPING=1")
-			stop()
-			select {
-			case <-ended:
-				logger.Info("agent stopped")
-				return nil
-			case s := <-stopping:
-				return &exitError{exitFailed, fmt.Errorf("ended at once by a second signal (%s): the next start completes or undoes the update that was under way", s)}
+			if err := finish(nil); err != nil {
+				return err
 			}
+			logger.Info("agent stopped")
+			return nil
+		case err := <-exporters.failed:
+			return finish(&exitError{exitFailed, err})
 		case <-ctx.Done():
 			<-ended
 			return nil
@@ -117,6 +129,9 @@ func (a *app) reload(logger *slog.Logger, cfg *config.Config) (*config.Config, e
 	}
 	if next.StateDir != cfg.StateDir {
 		return nil, fmt.Errorf("stateDir cannot change from %s to %s while the agent runs: restart it", cfg.StateDir, next.StateDir)
+	}
+	if next.Exporting != cfg.Exporting {
+		return nil, errors.New("the metrics and tracing blocks cannot change while the agent runs: restart it")
 	}
 	return next, nil
 }
