@@ -1,8 +1,8 @@
 # Tell people of each update: in Slack, Mattermost and Microsoft Teams of all that went well or wrong, in PagerDuty only of
 # what went wrong, until it is right again; and a server of your own, signed.
 #
-# The addresses are credentials: whoever has one can write there. They come from the environment of the agent, say
-# from a drop-in of its unit with EnvironmentFile=.
+# The addresses are credentials: whoever has one can write there. They come from the environment of the agent: for the
+# packaged unit, lines NAME=value in /etc/default/dropship, mode 0600.
 
 repo "http" {
   url = "https://artifacts.example.com"
