@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,22 +21,42 @@ func (a *app) completeFlags(root *cobra.Command) {
 		}
 	}
 	complete("config", cobra.FixedCompletions([]cobra.Completion{"hcl"}, cobra.ShellCompDirectiveFilterFileExt))
+	complete("socket", cobra.FixedCompletions([]cobra.Completion{"sock"}, cobra.ShellCompDirectiveFilterFileExt))
 	complete("log-level", cobra.FixedCompletions([]cobra.Completion{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	complete("log-format", cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // completeServices offers the configured services that the command line does not name yet. Where the configuration
-// cannot be loaded it offers nothing: the command itself says why.
-func (a *app) completeServices(_ *cobra.Command, named []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	cfg, _ := config.Load(a.config, kinds(slog.New(slog.DiscardHandler)))
-	if cfg == nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
+// cannot be loaded it offers those of the running agent, or nothing: the command itself says why.
+func (a *app) completeServices(cmd *cobra.Command, named []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var names []cobra.Completion
-	for _, s := range cfg.Services {
-		if !slices.Contains(named, s.Name) {
-			names = append(names, cobra.CompletionWithDesc(s.Name, s.Source.String()))
+	offer := func(name, source string) {
+		if !slices.Contains(named, name) {
+			names = append(names, cobra.CompletionWithDesc(name, source))
 		}
 	}
+	if cfg, _ := config.Load(a.config, kinds(slog.New(slog.DiscardHandler))); cfg != nil {
+		for _, s := range cfg.Services {
+			offer(s.Name, s.Source.String())
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
+	defer cancel()
+	services, _ := a.running().Statuses(ctx)
+	for _, s := range services {
+		offer(s.Name, s.Artifact)
+	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeTimeout is how long whoever pressed TAB waits for an agent.
+const completeTimeout = time.Second
+
+// completeService is completeServices for commands that take one.
+func (a *app) completeService(cmd *cobra.Command, named []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(named) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeServices(cmd, named, begun)
 }

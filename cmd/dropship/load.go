@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,9 +25,26 @@ func (a *app) load(logger *slog.Logger) (*config.Config, error) {
 		diags.Print(a.stderr, color, width)
 	}
 	if diags.HasErrors() {
-		return nil, &exitError{code: exitUsage, err: fmt.Errorf("cannot use the configuration %s: %s", a.config, count(len(diags.Errors()), "mistake"))}
+		return nil, &exitError{code: exitUsage, err: &mistakesError{a.config, diags}}
+	}
+	if a.socket != "" {
+		socket, err := filepath.Abs(a.socket)
+		if err != nil {
+			return nil, &exitError{exitUsage, fmt.Errorf("cannot tell the path of --socket %s: %w", a.socket, err)}
+		}
+		cfg.Socket = socket
 	}
 	return cfg, nil
+}
+
+// A mistakesError is why a configuration cannot be used.
+type mistakesError struct {
+	path  string
+	diags *config.Diagnostics
+}
+
+func (e *mistakesError) Error() string {
+	return fmt.Sprintf("cannot use the configuration %s: %s", e.path, count(len(e.diags.Errors()), "mistake"))
 }
 
 // machine returns this machine as the configuration describes it.
@@ -61,7 +79,7 @@ func choose(services []*dropship.Service, names []string) ([]*dropship.Service, 
 	for _, name := range names {
 		i := slices.IndexFunc(services, func(s *dropship.Service) bool { return s.Name == name })
 		if i < 0 {
-			return nil, &exitError{exitUsage, fmt.Errorf("no service %q is configured: there %s", name, known(services))}
+			return nil, &exitError{exitUsage, fmt.Errorf("no service %q is configured: there %s", name, known(namesOf(services)))}
 		}
 		if !slices.Contains(chosen, services[i]) {
 			chosen = append(chosen, services[i])
@@ -70,26 +88,31 @@ func choose(services []*dropship.Service, names []string) ([]*dropship.Service, 
 	return chosen, nil
 }
 
-// known names the services that there are.
-func known(services []*dropship.Service) string {
-	if len(services) == 0 {
-		return "is none"
-	}
+func namesOf(services []*dropship.Service) []string {
 	names := make([]string, len(services))
 	for i, s := range services {
 		names[i] = s.Name
 	}
-	if len(names) == 1 {
+	return names
+}
+
+// known names the services that there are.
+func known(names []string) string {
+	switch len(names) {
+	case 0:
+		return "is none"
+	case 1:
 		return "is " + names[0]
+	default:
+		return "are " + strings.Join(names, ", ")
 	}
-	return "are " + strings.Join(names, ", ")
 }
 
 // terminal tells whether w is one that shows colours, and how wide it is.
 func terminal(w io.Writer) (color bool, width uint) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return false, 100
+		return false, 80
 	}
 	columns, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || columns < 20 {

@@ -13,10 +13,11 @@ import (
 
 // The exit codes of every command.
 const (
-	exitDone   = 0 // done, or nothing to do
-	exitFailed = 1 // an update failed
-	exitUsage  = 2 // usage or configuration
-	exitBusy   = 3 // the slot, or the service, was not free within --wait
+	exitDone        = 0 // done, or nothing to do
+	exitFailed      = 1 // an update failed
+	exitUsage       = 2 // usage or configuration
+	exitBusy        = 3 // the slot, or the service, was not free within --wait
+	exitUnreachable = 4 // the agent could not be reached
 )
 
 const defaultConfig = "/etc/dropship.d/dropship.hcl"
@@ -35,6 +36,7 @@ func (e *exitError) Unwrap() error { return e.err }
 type app struct {
 	stdout, stderr io.Writer
 	config         string
+	socket         string
 	logLevel       string
 	logFormat      string
 }
@@ -71,7 +73,8 @@ func (a *app) rootCommand() *cobra.Command {
 verifies and unpacks the new one beside the destination, waits for its turn among the machines,
 runs the before hooks, switches in one atomic step, runs the after hooks, and rolls back if they fail.
 
-Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuration, 3 not free within --wait.`,
+Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuration, 3 not free within --wait,
+4 the agent could not be reached.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
@@ -81,9 +84,15 @@ Exit codes: 0 done or nothing to do, 1 an update failed, 2 usage or configuratio
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.config, "config", defaultConfig, "configuration `file`, or a directory whose *.hcl are all read")
+	flags.StringVar(&a.socket, "socket", "", "`path` of the agent's socket, instead of the one that the configuration names")
 	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&a.logFormat, "log-format", "text", "text or json")
-	root.AddCommand(a.agentCommand(), a.applyCommand(), a.planCommand(), a.retryCommand(), a.serviceCommand(), a.validateCommand(), a.versionCommand())
+	root.AddCommand(
+		a.agentCommand(), a.applyCommand(), a.planCommand(), a.serviceCommand(), a.validateCommand(), a.versionCommand(),
+		// These speak to the running agent.
+		a.statusCommand(), a.whyCommand(), a.historyCommand(), a.logsCommand(), a.checkCommand(),
+		a.rollbackCommand(), a.retryCommand(), a.pauseCommand(), a.resumeCommand(),
+	)
 	a.completeFlags(root)
 	return root
 }
