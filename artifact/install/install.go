@@ -27,7 +27,7 @@ type Options struct {
 // A Site is one destination on this machine, with the folder .NAME.dropship beside it.
 //
 // One process at a time may change a site: the caller holds Lock from Recover to Prune.
-// Ready, Present, Current, Releases and Method change nothing and may be called at any time, from any
+// Ready, Present, Current, Releases, Compare, CompareRelease and Method change nothing and may be called at any time, from any
 // goroutine and process. No method retries; every error names the destination or the path in it.
 type Site struct {
 	o Options
