@@ -7,13 +7,17 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/dropship/api"
 	"github.com/dropship/dropship/dropship/config"
 )
 
@@ -26,7 +30,10 @@ func (a *app) agentCommand() *cobra.Command {
 SIGHUP reloads the configuration; a mistake in it leaves the old one in force. SIGTERM and SIGINT stop:
 updates whose hooks have not begun are abandoned with nothing changed, the others are completed first.
 A second SIGTERM or SIGINT ends the process at once; the next start completes or undoes what it broke off.
-Under systemd it tells when it is ready, reloading and stopping.`,
+Under systemd it tells when it is ready, reloading and stopping.
+
+Other commands reach it at its socket, which is for root and the user that it runs as. A second agent with the same
+socket does not start.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.underManager(cmd.Context(), a.agent) },
 	}
@@ -57,6 +64,15 @@ func (a *app) agent(ctx context.Context) error {
 		return err
 	}
 	agent := dropship.NewAgent(m)
+	server, socket, err := a.socketOf(agent, m, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { // in the end: how a stop goes on can be asked, too
+		if err := server.Close(); err != nil {
+			logger.Warn("cannot close the socket", "socket", cfg.Socket, "error", err)
+		}
+	}()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	exporters := startExporters(ctx, cfg.Exporters, m, agent)
@@ -77,8 +93,13 @@ func (a *app) agent(ctx context.Context) error {
 			return &exitError{exitFailed, fmt.Errorf("ended at once by a second signal (%s): the next start completes or undoes the update that was under way", s)}
 		}
 	}
+	go func() {
+		if err := server.Serve(socket); err != nil {
+			logger.Error("no command reaches the agent any more: restart it when that does no harm", "error", err)
+		}
+	}()
 
-	logger.Info("agent started", "version", version, "config", a.config, "services", len(cfg.Services), "host", m.Hostname)
+	logger.Info("agent started", "version", version, "config", a.config, "services", len(cfg.Services), "host", m.Hostname, "socket", cfg.Socket)
 	if len(cfg.Services) == 0 {
 		logger.Warn("no service is configured: waiting for a reload (SIGHUP)")
 	}
@@ -98,9 +119,11 @@ func (a *app) agent(ctx context.Context) error {
 			notify(logger, reloading())
 			if next, err := a.reload(logger, cfg); err != nil {
 				logger.Error("the configuration is not reloaded: the old one stays in force", "error", err)
+				agent.Reject(rejected(err))
 			} else {
 				cfg = next
 				agent.Reload(cfg.Services)
+				agent.Reject(nil)
 				logger.Info("configuration reloaded", "services", len(cfg.Services))
 			}
 			notify(logger, ready(cfg))
@@ -121,17 +144,44 @@ func (a *app) agent(ctx context.Context) error {
 	}
 }
 
+// socketOf returns the control socket of an agent that has not started, and who answers there.
+func (a *app) socketOf(agent *dropship.Agent, m *dropship.Machine, cfg *config.Config) (*api.Server, *api.Listener, error) {
+	path, err := filepath.Abs(a.config)
+	if err != nil {
+		return nil, nil, &exitError{exitFailed, fmt.Errorf("cannot tell the path of the configuration %s: %w", a.config, err)}
+	}
+	socket, err := api.Listen(cfg.Socket)
+	if err != nil {
+		return nil, nil, &exitError{exitFailed, err}
+	}
+	return api.NewServer(agent, m, api.Agent{Version: version, Started: time.Now().UTC(), Config: path}), socket, nil
+}
+
 // reload does everything that can fail, and changes nothing.
 func (a *app) reload(logger *slog.Logger, cfg *config.Config) (*config.Config, error) {
 	next, err := a.load(logger)
 	if err != nil {
 		return nil, err
 	}
-	if next.StateDir != cfg.StateDir {
-		return nil, fmt.Errorf("stateDir cannot change from %s to %s while the agent runs: restart it", cfg.StateDir, next.StateDir)
+	for _, fixed := range []struct{ name, old, next string }{
+		{"stateDir", cfg.StateDir, next.StateDir},
+		{"socket", cfg.Socket, next.Socket},
+	} {
+		if fixed.next != fixed.old {
+			return nil, fmt.Errorf("%s cannot change from %s to %s while the agent runs: restart it", fixed.name, fixed.old, fixed.next)
+		}
 	}
 	if next.Exporting != cfg.Exporting {
 		return nil, errors.New("the metrics and tracing blocks cannot change while the agent runs: restart it")
 	}
 	return next, nil
+}
+
+// rejected returns what persons are told of a configuration that was not taken.
+func rejected(err error) *dropship.Rejected {
+	r := &dropship.Rejected{At: time.Now().UTC(), Error: err.Error()}
+	if m, ok := errors.AsType[*mistakesError](err); ok {
+		r.Error, r.Files = strings.Join(m.diags.Lines(), "\n"), m.diags.Files()
+	}
+	return r
 }

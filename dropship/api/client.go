@@ -176,7 +176,7 @@ func (c *Client) broken(ctx context.Context, err error) error {
 	case cause != nil:
 		return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.socket, cause)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("permission denied: the socket of the agent, %s, is for root and the user that the agent runs as: run this as root (sudo): %w", c.socket, err)
+		return fmt.Errorf("permission denied: the socket of the agent, %s, is for root and the user that it runs as (%w)", c.socket, err)
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Errorf("%w at %s: none listens there (%w)", ErrUnreachable, c.socket, dial.Err)
 	}

@@ -36,6 +36,30 @@ func (d *Diagnostics) of(severity hcl.DiagnosticSeverity) hcl.Diagnostics {
 	return of
 }
 
+// Lines returns each mistake as a line, "file:line:column: summary".
+func (d *Diagnostics) Lines() []string {
+	var lines []string
+	for _, diag := range d.Errors() {
+		line := diag.Summary
+		if diag.Subject != nil {
+			line = place(*diag.Subject) + ": " + line
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// Files returns the files in which the mistakes are.
+func (d *Diagnostics) Files() []string {
+	var files []string
+	for _, diag := range d.Errors() {
+		if diag.Subject != nil && !slices.Contains(files, diag.Subject.Filename) {
+			files = append(files, diag.Subject.Filename)
+		}
+	}
+	return files
+}
+
 // Print writes every diagnostic: its file, line and column, the source line, and what to do. Text is
 // wrapped at width columns, 0 meaning never.
 func (d *Diagnostics) Print(w io.Writer, color bool, width uint) {

@@ -2,6 +2,7 @@
 # restarts the application, a check that it answers. Only that scripts stop and start the application here, as
 # there may be no systemd, that folder and address are the demo's own, and that nothing takes long.
 stateDir = "${env("DEMO_DIR")}/state"
+socket   = "${env("DEMO_DIR")}/dropship.sock"
 
 repo "file" {
   root = "${env("DEMO_DIR")}/artifacts"

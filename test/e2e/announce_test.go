@@ -52,7 +52,7 @@ func TestUpdatesAreAnnounced(t *testing.T) {
 	}))
 	t.Cleanup(receiver.Close)
 	b := newBucket(t)
-	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(b.server.Endpoint) + fmt.Sprintf(`
+	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\nsocket = \"dropship.sock\"\n" + b.repo(b.server.Endpoint) + fmt.Sprintf(`
 service "shop" {
   checkInterval = "200ms"
   before "script" { command = "sleep 1.2" }

@@ -29,7 +29,16 @@ type daemon struct {
 // newDaemon writes the configuration files, by name, and starts nothing.
 func newDaemon(t *testing.T, files map[string]string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, dir: t.TempDir()}
+	dir, err := os.MkdirTemp("", "dropship-e2e-") // t.TempDir is too long for the name of a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	d := &daemon{t: t, dir: dir}
 	for name, text := range files {
 		d.write(name, text)
 	}

@@ -52,7 +52,7 @@ func (f *fleet) join() *daemon {
 	f.t.Helper()
 	d := newDaemon(f.t, nil)
 	d.host = fmt.Sprintf("web-%02d", len(f.machines)+1)
-	d.write("dropship.hcl", "stateDir = \"state\"\n"+f.bucket.repo(f.bucket.server.Endpoint)+
+	d.write("dropship.hcl", "stateDir = \"state\"\nsocket = \"dropship.sock\"\n"+f.bucket.repo(f.bucket.server.Endpoint)+
 		fmt.Sprintf("lock \"consul\" {\n  address = %q\n  ttl = \"15s\"\n  prefix = \"e2e\"\n}\n", f.consul)+
 		fmt.Sprintf(`service %q {
   sequentialUpdates = true

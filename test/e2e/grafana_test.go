@@ -74,7 +74,7 @@ func TestGrafanaShowsDeployments(t *testing.T) {
 	}
 	b := newBucket(t)
 	service := fmt.Sprintf("shop-%d", time.Now().UnixNano())
-	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(b.server.Endpoint) + fmt.Sprintf(`
+	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\nsocket = \"dropship.sock\"\n" + b.repo(b.server.Endpoint) + fmt.Sprintf(`
 service %q {
   checkInterval = "200ms"
   artifact "s3" {

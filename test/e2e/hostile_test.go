@@ -39,7 +39,7 @@ func TestHostileArchivesChangeNothing(t *testing.T) {
 			around := mounted(t)
 			d := newDaemon(t, nil)
 			publishAs(t, filepath.Join(d.dir, "artifacts", attack.file), pack(t, around, "mkdir r; cd r; echo good >VERSION; "+packer(attack.file)))
-			d.write("dropship.hcl", fmt.Sprintf("stateDir = \"state\"\nrepo \"file\" { root = %q }\nservice \"web\" {\n  artifact \"file\" {\n    path = %q\n    destination = %q\n  }\n}\n",
+			d.write("dropship.hcl", fmt.Sprintf("stateDir = \"state\"\nsocket = \"dropship.sock\"\nrepo \"file\" { root = %q }\nservice \"web\" {\n  artifact \"file\" {\n    path = %q\n    destination = %q\n  }\n}\n",
 				filepath.Join(d.dir, "artifacts"), attack.file, filepath.Join(around, "site/web")))
 			if _, stderr, code := d.run("apply"); code != 0 {
 				t.Fatalf("exit code %d:\n%s", code, stderr)

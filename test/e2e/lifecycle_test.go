@@ -19,6 +19,7 @@ const (
 // writes down what it did, and whatever else its block is to hold.
 func web(artifacts, more string) string {
 	return fmt.Sprintf(`stateDir = "state"
+socket = "dropship.sock"
 repo "file" { root = %q }
 service "web" {
   checkInterval = "100ms"
@@ -102,7 +103,7 @@ func TestFault11EverySignalIsHandled(t *testing.T) {
 		d.write("dropship.hcl", web(artifacts, `  updateSlotz = 2`))
 		d.signal(hangup)
 		d.waitLog("the old one stays in force", 1)
-		if log := d.log.String(); !strings.Contains(log, "dropship.hcl:10") || !strings.Contains(log, "updateSlots") {
+		if log := d.log.String(); !strings.Contains(log, "dropship.hcl:11") || !strings.Contains(log, "updateSlots") {
 			t.Errorf("the mistake is not shown at its place:\n%s", log)
 		}
 		publish(t, artifacts, version(t, "2"))

@@ -90,6 +90,7 @@ func TestMissionConfigurationWorksAsItStands(t *testing.T) {
 	d := newDaemon(t, map[string]string{
 		"dropship.hcl": `service_path = "services"
 stateDir = "state"
+socket = "dropship.sock"
 ` + b.repo(b.server.Endpoint) + fmt.Sprintf("lock \"consul\" {\n  address = %q\n  ttl = \"10s\"\n  prefix = %q\n}\n", set.Consul.Address, prefix),
 		"services/my-service.hcl": strings.NewReplacer("NAME", name, "BUCKET", b.name, "GRAPHITE", set.Graphite.URL,
 			`checkInterval = "10s"`, `checkInterval = "1s"`).Replace(mission),

@@ -33,7 +33,7 @@ func TestArtifactOf100MiBInParts(t *testing.T) {
 			}
 			proxy := faultproxy.Start(t, endpoint)
 			b.putParts("big.tar.gz", big(t, 1), 8*mib)
-			d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(proxy.URL) + fmt.Sprintf(`service "big" {
+			d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\nsocket = \"dropship.sock\"\n" + b.repo(proxy.URL) + fmt.Sprintf(`service "big" {
   checkInterval = "200ms"
   artifact "s3" {
     bucket      = %q

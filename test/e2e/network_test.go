@@ -50,7 +50,7 @@ func TestAgentSurvivesBrokenNetworks(t *testing.T) {
 		publish(t, web, data)
 	}
 
-	config := fmt.Sprintf("stateDir = \"state\"\n%srepo \"swift\" {\n  user = %q\n  key = %q\n  authUrl = %q\n}\n",
+	config := fmt.Sprintf("stateDir = \"state\"\nsocket = \"dropship.sock\"\n%srepo \"swift\" {\n  user = %q\n  key = %q\n  authUrl = %q\n}\n",
 		b.repo(proxies["s3"].URL), set.Swift.User, set.Swift.Key, proxies["swift"].URL+login.Path) +
 		fmt.Sprintf("repo \"http\" { url = %q }\nrepo \"file\" { root = %q }\n", proxies["http"].URL, local)
 	for kind, where := range map[string]string{

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,7 @@ func TestServiceManagerIsToldWhatGoesOn(t *testing.T) {
 `, "configuration reloaded"},
 		// What is known of the services lies in stateDir, and the agent holds locks there.
 		{"another stateDir", `stateDir = "elsewhere"` + good[len(`stateDir = "state"`):], "stateDir cannot change from"},
+		{"another socket", strings.Replace(good, "dropship.sock", "elsewhere.sock", 1), "socket cannot change from"},
 	} {
 		d.write("dropship.hcl", reload.text)
 		since := monotonic(t)
@@ -117,7 +119,7 @@ func TestServiceManagerIsToldWhatGoesOn(t *testing.T) {
 		}
 		d.waitLog(reload.log, 1)
 	}
-	d.waitLog("the old one stays in force", 2)
+	d.waitLog("the old one stays in force", 3)
 	d.waitFile("two/VERSION", "1")
 	publish(t, artifacts, version(t, "2"))
 	d.waitFile("ran", "update 1\nupdate 2")

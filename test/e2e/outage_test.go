@@ -14,7 +14,7 @@ func TestConsulDownMeansNoUpdateUntilItIsBack(t *testing.T) {
 	b := newBucket(t)
 	consul := servers.NewConsul(t)
 	b.put("web.tar.gz", version(t, "1"))
-	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(b.server.Endpoint) +
+	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\nsocket = \"dropship.sock\"\n" + b.repo(b.server.Endpoint) +
 		fmt.Sprintf("consul { address = %q }\n", consul.Address) + fmt.Sprintf(`service "web" {
   sequentialUpdates = true
   checkInterval     = "250ms"

@@ -26,7 +26,7 @@ func TestServicesAreUpdatedSideBySide(t *testing.T) {
 }
 `, name, other, d.dir)
 	}
-	d.write("dropship.hcl", fmt.Sprintf("stateDir = \"state\"\nrepo \"file\" { root = %q }\n", artifacts)+
+	d.write("dropship.hcl", fmt.Sprintf("stateDir = \"state\"\nsocket = \"dropship.sock\"\nrepo \"file\" { root = %q }\n", artifacts)+
 		service("one", "two")+service("two", "one"))
 	d.start()
 	d.waitLog("msg=updated", 2)

@@ -33,6 +33,7 @@ func TestPausedInTheBeforeChainDoesNotSwitch(t *testing.T) {
 			machine := func() *daemon {
 				d := newDaemon(t, nil)
 				d.write("dropship.hcl", fmt.Sprintf(`stateDir = "state"
+socket = "dropship.sock"
 repo "file" { root = %q }
 lock "consul" {
   address = %q

@@ -40,7 +40,7 @@ func TestBrokenVersionIsRolledBack(t *testing.T) {
 		return b.put("web.tar.gz", release(t, files))
 	}
 	put("1", "")
-	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\n" + b.repo(b.server.Endpoint) + fmt.Sprintf(`service "web" {
+	d := newDaemon(t, map[string]string{"dropship.hcl": "stateDir = \"state\"\nsocket = \"dropship.sock\"\n" + b.repo(b.server.Endpoint) + fmt.Sprintf(`service "web" {
   checkInterval = "200ms"
   before "script" { command = "[ ! -e ../pid ] || kill $(cat ../pid)" }
   artifact "s3" {

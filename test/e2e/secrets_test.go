@@ -76,6 +76,7 @@ func newSecretsTest(t *testing.T) *secretsTest {
 	}
 	s.write("password", plant("PasswordInAFile", hookEnvironment{})+"\n")
 	s.config = fmt.Sprintf(`stateDir = "state"
+socket = "dropship.sock"
 repo "s3" {
   accessKey = %q
   secret    = env("S3_SECRET")

@@ -25,7 +25,7 @@ func TestTenAgentsTakeTurns(t *testing.T) {
 			b := newBucket(t)
 			spans := filepath.Join(t.TempDir(), "spans")
 			name := fmt.Sprintf("turns-%d", time.Now().UnixNano())
-			config := "stateDir = \"state\"\n" + b.repo(b.server.Endpoint) +
+			config := "stateDir = \"state\"\nsocket = \"dropship.sock\"\n" + b.repo(b.server.Endpoint) +
 				fmt.Sprintf("lock \"consul\" {\n  address = %q\n  ttl = \"15s\"\n  prefix = \"e2e\"\n}\n", set.Consul.Address) +
 				fmt.Sprintf(`service %q {
   sequentialUpdates = true

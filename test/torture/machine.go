@@ -110,6 +110,7 @@ func (m *Machine) configure(more string, slot bool) error {
 		persist = fmt.Sprintf("    persist = [%q]\n", persistent)
 	}
 	text := fmt.Sprintf(`stateDir = %q
+socket = %q
 %s
 consul {
   address = %q
@@ -135,7 +136,7 @@ service "app" {
     command = [%[12]q, "check"]
   }
 }
-`, m.StateDir, m.store.block(), m.round.Servers.Consul.Address, service.String(), more, m.path("hook"),
+`, m.StateDir, m.path("dropship.sock"), m.store.block(), m.round.Servers.Consul.Address, service.String(), more, m.path("hook"),
 		m.Variant.Repo, m.store.where(name), m.Destination, m.format(), persist, m.path("hook"))
 	return os.WriteFile(m.path("dropship.hcl"), []byte(text), 0o600)
 }

@@ -53,6 +53,7 @@ mkdir services artifacts
 cat >conf.hcl <<END
 service_path = "services"
 stateDir     = "$here/state"
+socket       = "$here/dropship.sock"
 repo "file" { root = "$here/artifacts" }
 END
 cat >services/web.hcl <<END
