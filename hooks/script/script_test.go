@@ -204,7 +204,7 @@ func TestEnvironment(t *testing.T) {
 		"TZ": "UTC", "LANG": "C.UTF-8", "LC_ALL": "C", "TMPDIR": "/tmp", "APP_MODE": "live", "PORT": "8080",
 		"DROPSHIP_NAME": "web", "DROPSHIP_HOSTNAME": "", "DROPSHIP_HASH": "aa", "DROPSHIP_PREVIOUS_HASH": "",
 		"DROPSHIP_PHASE": "before", "DROPSHIP_STATUS": "update", "DROPSHIP_ERROR": "", "DROPSHIP_ARTIFACT": "",
-		"DROPSHIP_DESTINATION": "/nonexistent", "DROPSHIP_UPDATE_ID": "",
+		"DROPSHIP_DESTINATION": "/nonexistent", "DROPSHIP_UPDATE_ID": "", "DROPSHIP_STARTED": "",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
