@@ -90,7 +90,8 @@ func (u *update) kept(name string) (install.Release, error) {
 	}
 	for _, r := range all {
 		_, bad := u.st.quarantined("", r.Hash, "")
-		if r.ID != current.ID && !u.neverLive(r) && !bad && (!known || r.Staged.Before(current.Staged)) {
+		same := r.Hash != "" && r.Hash == current.Hash // installed twice
+		if r.ID != current.ID && !same && !u.neverLive(r) && !bad && (!known || r.Staged.Before(current.Staged)) {
 			return r, nil
 		}
 	}

@@ -69,6 +69,25 @@ func TestRollbackToThePreviousRelease(t *testing.T) {
 	w.wantLive("3")
 }
 
+// The same bytes, installed twice, are nothing to go back to.
+func TestRollbackLeavesOutTheSameHash(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.threeReleases()
+	if r, err := w.rollback(ann); err != nil || r.Hash != md5Hex(pack(t, "2")) {
+		t.Fatalf("got %+v, error %v", r, err)
+	}
+	if _, err := w.service.Retry(t.Context(), w.machine, ann.By); err != nil {
+		t.Fatal(err)
+	}
+	w.mustUpdate(dropship.Updated)
+	w.wantLive("3")
+	if r, err := w.rollback(ann); err != nil || r.Hash != md5Hex(pack(t, "2")) {
+		t.Errorf("got %+v, error %v, want release 2", r, err)
+	}
+	w.wantLive("2")
+}
+
 func TestRollbackToAReleaseByName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
