@@ -44,7 +44,7 @@ func (r *running) explain(err error) error {
 	case errors.Is(err, api.ErrUnreachable):
 		return &exitError{exitUnreachable, fmt.Errorf("%w%s: start it with systemctl start dropship, or dropship agent; plan and apply work without it", err, r.guess())}
 	case errors.Is(err, fs.ErrPermission):
-		return &exitError{exitUnreachable, err}
+		return &exitError{exitUnreachable, fmt.Errorf("%w: run it as root, with sudo", err)}
 	case errors.Is(err, dropship.ErrUnknownService), errors.Is(err, dropship.ErrNoRelease), codeOf(err) == api.CodeBadRequest:
 		return &exitError{exitUsage, err}
 	case errors.Is(err, dropship.ErrServiceBusy):

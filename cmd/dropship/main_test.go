@@ -2,13 +2,18 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dropship/dropship/dropship"
 )
 
 func TestMain(m *testing.M) {
@@ -18,6 +23,7 @@ func TestMain(m *testing.M) {
 // The scripts in testdata show each command as its users type it. Beside testscript's own commands they have
 //
 //	publish FILE VERSION   writes a tar.gz that holds the file VERSION
+//	decode FILE WHAT N     reads JSON of the documented shape: an array of N of these, with nothing else in them
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -27,8 +33,35 @@ func TestScripts(t *testing.T) {
 				ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
 				ts.Check(pack(path, args[1]))
 			},
+			"decode": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := shapes[args[1]]([]byte(ts.ReadFile(args[0])))
+				ts.Check(err)
+				if got, want := strconv.Itoa(n), args[2]; got != want {
+					ts.Fatalf("got %s %s, want %s", got, args[1], want)
+				}
+			},
 		},
 	})
+}
+
+// shapes read what --json writes.
+var shapes = map[string]func([]byte) (int, error){
+	"statuses":  decode[dropship.Status],
+	"reasons":   decode[dropship.Reason],
+	"records":   decode[dropship.Record],
+	"events":    decode[dropship.Event],
+	"rollbacks": decode[rolledBack],
+	"retries":   decode[retried],
+	"pausings":  decode[pausing],
+	"resumings": decode[resuming],
+}
+
+func decode[T any](text []byte) (int, error) {
+	var all []T
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(&all)
+	return len(all), err
 }
 
 func pack(path, version string) error {
