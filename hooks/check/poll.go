@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/internal/attr"
 )
 
@@ -83,10 +84,11 @@ func (t timing) decode(diags hcl.Diagnostics) (poll, hcl.Diagnostics) {
 }
 
 // run calls try until it has returned nil as often in a row as is asked for, or the deadline is over.
-// An error of try is the answer as a person should read it.
+// An error of try is the answer as a person should read it. Each answer that is another one than before goes to
+// hooks.Output, with the time since the beginning.
 func (p poll) run(ctx context.Context, try func(context.Context) error) error {
 	start := time.Now()
-	inRow := 0
+	inRow, said := 0, ""
 	last := errors.New("none yet")
 	for {
 		if ctx.Err() != nil {
@@ -101,6 +103,10 @@ func (p poll) run(ctx context.Context, try func(context.Context) error) error {
 		default:
 			inRow, last = 0, err
 		}
+		if answer := answerOf(err); answer != said {
+			said = answer
+			fmt.Fprintf(hooks.Output(ctx), "after %s: %s\n", time.Since(start).Round(100*time.Millisecond), answer)
+		}
 		if inRow == p.successes {
 			return nil
 		}
@@ -114,6 +120,13 @@ func (p poll) run(ctx context.Context, try func(context.Context) error) error {
 		case <-timer.C:
 		}
 	}
+}
+
+func answerOf(err error) string {
+	if err == nil {
+		return "healthy"
+	}
+	return err.Error()
 }
 
 // try makes one try. That it ran out of its own time is an answer like any other, and no end of a context

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/check"
 )
 
@@ -57,6 +58,31 @@ func TestPoll(t *testing.T) {
 			})
 		})
 	}
+}
+
+type polling struct{ try func(context.Context) error }
+
+func (polling) String() string { return "polling" }
+
+func (h polling) Run(ctx context.Context, _ hooks.Event) error {
+	return check.Poll(ctx, time.Second, 2*time.Second, 10*time.Second, 1, h.try)
+}
+
+// What the answers were is kept, each once as long as it is the same.
+func TestPollOutput(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tries, output := 0, ""
+		h := polling{answers(&tries, errors.New("connection refused"), errDown, errDown, errDown, nil)}
+		chain := hooks.Chain{{Hook: h, Timeout: time.Minute, OnError: hooks.Abort, When: hooks.Always}}
+		if err := chain.Run(t.Context(), 0, hooks.Event{}, hooks.Report{End: func(_ int, ran hooks.Ran) { output = ran.Output }}); err != nil {
+			t.Fatal(err)
+		}
+		want := "after 0s: connection refused\nafter 1s: 503 Service Unavailable\nafter 4s: healthy\n"
+		if output != want {
+			t.Errorf("got output %q, want %q", output, want)
+		}
+	})
 }
 
 func errorText(err error) string {
