@@ -12,6 +12,10 @@ import (
 	"github.com/dropship/dropship/artifact/s3"
 	"github.com/dropship/dropship/artifact/swift"
 	"github.com/dropship/dropship/dropship/config"
+	"github.com/dropship/dropship/dropship/metrics"
+	metricsgraphite "github.com/dropship/dropship/dropship/metrics/graphite"
+	"github.com/dropship/dropship/dropship/metrics/prometheus"
+	"github.com/dropship/dropship/dropship/tracing"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/check"
 	hooksconsul "github.com/dropship/dropship/hooks/consul"
@@ -30,6 +34,7 @@ import (
 // shared consul block is part of it.
 func kinds(logger *slog.Logger) config.Kinds {
 	var shared lockconsul.Connection
+	build := metrics.Build{Version: version, Commit: commit}
 	consul := func() (*api.Client, error) { return shared.Client() }
 	return config.Kinds{
 		Consul: func(body hcl.Body, ectx *hcl.EvalContext) (diags hcl.Diagnostics) {
@@ -59,6 +64,13 @@ func kinds(logger *slog.Logger) config.Kinds {
 				return lockconsul.New(shared, body, ectx)
 			},
 			"file": lockfile.New,
+		},
+		Metrics: map[string]config.NewExporter{
+			"prometheus": prometheus.New(logger, build),
+			"graphite":   metricsgraphite.New(logger, build),
+		},
+		Tracing: map[string]config.NewExporter{
+			"otlp": tracing.OTLP(version, logger),
 		},
 	}
 }
