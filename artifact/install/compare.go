@@ -18,9 +18,9 @@ import (
 // Changes are what a switch would change below the destination: the paths of files and symlinks, parted by slashes and
 // sorted; "." is the destination itself, where it is a file. Persistent paths are left out, and so are directories.
 type Changes struct {
-	Added   []string
-	Removed []string // also what the application, or a person, has put there beside the release
-	Changed []string // another content, another mode, or another kind of file
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"` // also what the application, or a person, has put there beside the release
+	Changed []string `json:"changed"` // another content, another mode, or another kind of file
 }
 
 // Compare reads an artifact from r to its end, and returns what would change if it were installed. It unpacks nothing
@@ -106,7 +106,7 @@ func (s *Site) compare(ctx context.Context, next map[string]leaf, d *directory) 
 			return Changes{}, err
 		}
 	}
-	var c Changes
+	c := Changes{Added: []string{}, Removed: []string{}, Changed: []string{}} // none is an empty array, also in JSON
 	for name, n := range next {
 		l, there := live[name]
 		if !there {

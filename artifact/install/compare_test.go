@@ -13,6 +13,7 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"github.com/dropship/dropship/artifact/archive"
@@ -27,7 +28,7 @@ func wantChanges(t *testing.T, s *install.Site, next files, want install.Changes
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("Compare (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(before, everything(t, filepath.Dir(s.Destination()))); diff != "" {
@@ -42,7 +43,7 @@ func wantChanges(t *testing.T, s *install.Site, next files, want install.Changes
 	if got, err = s.CompareRelease(t.Context(), "next"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("CompareRelease (-want +got):\n%s", diff)
 	}
 }
@@ -105,7 +106,7 @@ func TestCompareFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", content, diff)
 		}
 	}

@@ -36,7 +36,7 @@ not begun and completes the others. A second one ends it at once.`,
 		ValidArgsFunction: a.completeServices,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if dryRun {
-				return a.plan(cmd.Context(), names)
+				return a.plan(cmd.Context(), names, false)
 			}
 			logger, err := a.logger()
 			if err != nil {

@@ -4,27 +4,54 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
+	"math"
+	"os"
 	"strings"
+	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/lock"
 )
 
+// namesShown is how many files of each kind a plan names. All are in its JSON.
+const namesShown = 5
+
 func (a *app) planCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "plan [SERVICE…]",
 		Short: "Show what apply would do, and change nothing",
 		Long: `Plan asks each service's repository what it holds and shows what an update would do: revisions, bytes to
-download, hooks in order, slot. It takes no slot and writes nothing. Exit code 1 if a service cannot be planned.`,
+download, files that would change, who holds the slot and who waits for it, hooks in order. It takes no slot and
+writes nothing. Exit code 1 if a service cannot be planned.
+
+Which files would change is known of a release that is staged already, and of an artifact of 16 MiB or less, which
+plan downloads to list it: in memory, for 30 seconds at the most. They are compared with what is at the destination by
+kind, permissions, size and content. Directories, and paths that persist, are left out. A file of the application's own
+beside the release is among the removed, as it would be. That the list, or the line for the slot, is not known is said
+and is no error.
+
+With --json it is an array with an object for each service: service, artifact, destination; present (something is at
+the destination), installed, repository {revision, hash, size}; outcome ("up to date", "updated", "quarantined" or
+"paused"), reason, paused {by, reason, since, until}; interrupted and unfinished {update_id, hash, hooks, error},
+updates that are completed first. If there is something to install also fetch (bytes, -1: not known), staged,
+changes {added, removed, changed} with all paths, or not_listed, why they are not known; slot {locker, group, slots,
+hold (seconds), line, error}, whose line has who holds (holding) and then who waits {host, pid, service, hash,
+update_id, slots, since, holding}; before and after, arrays of {name, when, on_error, timeout (seconds)}. A service
+that cannot be planned has error and step.`,
 		ValidArgsFunction: a.completeServices,
-		RunE:              func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names) },
+		RunE:              func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names, asJSON) },
 	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
 }
 
-func (a *app) plan(ctx context.Context, names []string) error {
+func (a *app) plan(ctx context.Context, names []string, asJSON bool) error {
 	logger, err := a.logger()
 	if err != nil {
 		return err
@@ -33,12 +60,24 @@ func (a *app) plan(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	failed := 0
+	page := a.page()
+	if !isTerminal(a.stdout) {
+		page.width = math.MaxInt16 // lines for other programs are not broken
+	}
+	failed, plans := 0, []dropship.Plan{}
 	for _, s := range services {
 		p, err := s.Plan(ctx, m)
-		printPlan(a.stdout, p, err)
 		if err != nil {
 			failed++
+		}
+		plans = append(plans, p)
+		if !asJSON {
+			page.plan(p, time.Now())
+		}
+	}
+	if asJSON {
+		if err := printJSON(a.stdout, plans); err != nil {
+			return err
 		}
 	}
 	if failed > 0 {
@@ -47,65 +86,149 @@ func (a *app) plan(ctx context.Context, names []string) error {
 	return nil
 }
 
-// printPlan writes a plan in lines of a name and a value.
-func printPlan(w io.Writer, p dropship.Plan, err error) {
-	s := p.Service
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-12s %s\n", name, fmt.Sprintf(format, args...))
+// isTerminal reports whether w is shown to a person as it is written.
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// plan writes a plan in lines of a name and a value.
+func (p page) plan(s dropship.Plan, now time.Time) {
+	what, color := verdict(s)
+	p.hang(s.Service+": ", color, what)
+	p.line("artifact", "%s", s.Artifact)
+	p.line("destination", "%s", s.Destination)
+	p.line("installed", "%s", plannedOver(s))
+	if u := s.Interrupted; u != nil {
+		p.line("interrupted", "update %s to %s is completed or undone first", u.UpdateID, u.Hash)
 	}
-	switch {
-	case err != nil:
-		fmt.Fprintf(w, "%s: cannot be updated\n", s.Name)
-	case p.Outcome == dropship.Updated && !p.Present:
-		fmt.Fprintf(w, "%s: would be installed\n", s.Name)
-	case p.Outcome == dropship.Updated:
-		fmt.Fprintf(w, "%s: would be updated\n", s.Name)
-	default:
-		fmt.Fprintf(w, "%s: %s\n", s.Name, p.Outcome)
+	if u := s.Unfinished; u != nil {
+		p.line("unfinished", "%s, of update %s: %s", strings.Join(u.Hooks, ", "), u.UpdateID, u.Error)
 	}
-	line("artifact", "%s", s.Source)
-	line("destination", "%s", s.Site.Destination())
-	line("installed", "%s", installed(p))
-	if p.Stopped != nil {
-		line("interrupted", "update %s to %s is completed or undone first", p.Stopped.UpdateID, p.Stopped.To.Hash)
+	if r := s.Repository; r != nil {
+		p.line("repository", "%s", held(*r))
 	}
-	if p.Left != nil {
-		line("unfinished", "%s, of update %s: %s", strings.Join(p.Left.Names(), ", "), p.Left.Update.UpdateID, p.Left.Error)
+	if s.Paused != nil {
+		p.line("paused", "%s", pauseNote(*s.Paused, now))
 	}
-	if p.Remote.Revision != "" {
-		line("repository", "%s (revision %s)", cmp.Or(p.Remote.MD5, "md5 not known before the download"), p.Remote.Revision)
+	if s.Reason != "" && s.Outcome != dropship.Held {
+		p.line("reason", "%s", s.Reason)
 	}
-	if p.Reason != "" {
-		line("reason", "%s", p.Reason)
-	}
-	if err != nil {
-		line("error", "%v", err)
+	if s.Error != "" {
+		p.line("error", "%s", s.Error)
 		return
 	}
-	if p.Outcome != dropship.Updated {
+	if s.Outcome != dropship.Updated && s.Outcome != dropship.Held {
 		return
 	}
 	switch {
-	case p.Fetch < 0:
-		line("download", "size not known")
-	case p.Fetch == 0 && p.Remote.Size != 0:
-		line("download", "nothing: staged already")
+	case s.Staged:
+		p.line("download", "nothing: staged already")
+	case s.Fetch < 0:
+		p.line("download", "size not known")
 	default:
-		line("download", "%d bytes", p.Fetch)
+		p.line("download", "%s", human(s.Fetch))
 	}
-	if s.Turn != nil {
-		line("slot", "one of %d in group %s, from %s", s.Turn.Slots, s.Turn.Group, s.Turn.Locker)
-	}
-	printChain(w, "before", s.Before)
-	line("switch", "%s", s.Site.Destination())
-	printChain(w, "after", s.After)
-	if s.Turn != nil && s.UpdateTTL > 0 {
-		line("hold", "the slot for %s", s.UpdateTTL)
+	p.files(s)
+	p.slot(s.Slot, now)
+	p.chain("before", s.Before)
+	p.line("switch", "%s", s.Destination)
+	p.chain("after", s.After)
+	if s.Slot != nil && s.Slot.Hold > 0 {
+		p.line("hold", "the slot for %s", time.Duration(s.Slot.Hold))
 	}
 }
 
-func printChain(w io.Writer, phase string, chain hooks.Chain) {
-	for _, step := range chain {
+// verdict says what an update would come to, in a few words.
+func verdict(s dropship.Plan) (what, color string) {
+	would := "would be updated"
+	if !s.Present {
+		would = "would be installed"
+	}
+	switch {
+	case s.Error != "":
+		return "cannot be updated", red
+	case s.Outcome == dropship.Updated:
+		return would, bold
+	case s.Outcome == dropship.Held:
+		return "PAUSED: " + would + " once it is resumed", yellow
+	case s.Outcome == dropship.Quarantine:
+		return string(s.Outcome), red
+	default:
+		return string(s.Outcome), ""
+	}
+}
+
+// files says which files would change.
+func (p page) files(s dropship.Plan) {
+	if s.Changes == nil {
+		p.line("files", "not listed: %s", s.NotListed)
+		return
+	}
+	c := s.Changes
+	if len(c.Added)+len(c.Removed)+len(c.Changed) == 0 {
+		p.line("files", "none would change")
+		return
+	}
+	p.line("files", "%d added, %d removed, %d changed", len(c.Added), len(c.Removed), len(c.Changed))
+	for _, kind := range []struct {
+		mark  string
+		names []string
+	}{{"+", c.Added}, {"-", c.Removed}, {"~", c.Changed}} {
+		for _, name := range kind.names[:min(len(kind.names), namesShown)] {
+			p.path(kind.mark, name)
+		}
+		if more := len(kind.names) - namesShown; more > 0 {
+			p.line("", "%s and %d more, which plan --json %s names", kind.mark, more, s.Service)
+		}
+	}
+}
+
+// path writes the name of a file, the end of it where there is no room for all.
+func (p page) path(mark, name string) {
+	indent := strings.Repeat(" ", nameWidth+3)
+	name = dropship.Printable(name)
+	if over := runewidth.StringWidth(name) - max(p.width-len(indent)-2, leastCell); over > 0 {
+		name = runewidth.TruncateLeft(name, over+1, "…")
+	}
+	fmt.Fprintf(p.w, "%s%s %s\n", indent, mark, name)
+}
+
+// slot says which turn would be taken, and after whom.
+func (p page) slot(s *dropship.PlannedSlot, now time.Time) {
+	if s == nil {
+		return
+	}
+	p.line("slot", "one of %d in group %s, from %s", s.Slots, s.Group, s.Locker)
+	if s.Error != "" {
+		p.line("", "who holds it is not known: %s", s.Error)
+		return
+	}
+	holding := 0
+	for _, h := range s.Line {
+		if h.Holding {
+			p.line("held by", "%s, for %s", h, since(h.Since, now))
+			holding++
+		}
+	}
+	if waiting := s.Line[holding:]; len(waiting) > 0 {
+		p.line("waiting", "%s", firstOf(waiting))
+	} else if holding < s.Slots {
+		p.line("", "free now")
+	}
+}
+
+// firstOf names who comes first, and how many come after.
+func firstOf(line []lock.Holder) string {
+	text := line[0].String()
+	if n := len(line) - 1; n > 0 {
+		text += fmt.Sprintf(", and %d more", n)
+	}
+	return text
+}
+
+func (p page) chain(phase string, chain []dropship.PlannedHook) {
+	for i, step := range chain {
 		var policy []string
 		if step.When != hooks.Always {
 			policy = append(policy, "on "+string(step.When))
@@ -117,19 +240,43 @@ func printChain(w io.Writer, phase string, chain hooks.Chain) {
 		if len(policy) > 0 {
 			suffix = " (" + strings.Join(policy, ", ") + ")"
 		}
-		fmt.Fprintf(w, "  %-12s %s%s\n", phase, step, suffix)
+		p.line(fmt.Sprintf("%s %d", phase, i+1), "%s%s", step.Name, suffix)
 	}
 }
 
-func installed(p dropship.Plan) string {
-	switch {
-	case !p.Present:
-		return "nothing"
-	case p.Installed == nil || p.Installed.Hash == "":
-		return "something that dropship did not install: it would be moved aside and kept"
-	case p.Installed.At.IsZero():
-		return p.Installed.Hash
-	default:
-		return fmt.Sprintf("%s (since %s)", p.Installed.Hash, p.Installed.At.Local().Format("2006-01-02 15:04:05 MST"))
+// held is what a repository holds. Many have the md5 for a revision, in quotes.
+func held(r dropship.Remote) string {
+	if r.Hash != "" && strings.Trim(r.Revision, `"`) == r.Hash {
+		return r.Hash
 	}
+	return fmt.Sprintf("%s (revision %s)", cmp.Or(r.Hash, "md5 not known before the download"), r.Revision)
+}
+
+func plannedOver(s dropship.Plan) string {
+	switch {
+	case !s.Present:
+		return "nothing"
+	case s.Installed == nil || s.Installed.Hash == "":
+		return "something that dropship did not install: it would be moved aside and kept"
+	case s.Installed.At.IsZero():
+		return s.Installed.Hash
+	default:
+		return fmt.Sprintf("%s (since %s)", s.Installed.Hash, local(s.Installed.At))
+	}
+}
+
+// units of bytes, each 1,024 of the one before.
+const units = "KMGT"
+
+// human is a number of bytes in the unit that is best to read.
+func human(bytes int64) string {
+	if bytes < 1<<10 {
+		return count(int(bytes), "byte")
+	}
+	value, unit := float64(bytes)/(1<<10), 0
+	for value >= 1023.95 && unit < len(units)-1 {
+		value /= 1 << 10
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, units[unit])
 }
