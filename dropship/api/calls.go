@@ -1,12 +1,10 @@
 package api
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/dropship/dropship/dropship"
 )
@@ -92,9 +90,6 @@ func (s *Server) check(r *http.Request, _ checkRequest) (any, error) {
 }
 
 func (s *Server) rollback(r *http.Request, req rollbackRequest) (any, error) {
-	if err := cmp.Or(person(req.By), text("to", req.To, longestName), text("reason", req.Reason, longestReason)); err != nil {
-		return nil, err
-	}
 	name := r.PathValue("service")
 	result, err := s.agent.Rollback(r.Context(), name, dropship.RollbackRequest(req))
 	if err != nil && result.Outcome == "" {
@@ -104,9 +99,6 @@ func (s *Server) rollback(r *http.Request, req rollbackRequest) (any, error) {
 }
 
 func (s *Server) retry(r *http.Request, req byRequest) (any, error) {
-	if err := person(req.By); err != nil {
-		return nil, err
-	}
 	name := r.PathValue("service")
 	freed, err := s.agent.Retry(r.Context(), name, req.By)
 	if err != nil && len(freed) == 0 {
@@ -116,21 +108,12 @@ func (s *Server) retry(r *http.Request, req byRequest) (any, error) {
 }
 
 func (s *Server) pause(r *http.Request, req pauseRequest) (any, error) {
-	if err := cmp.Or(person(req.By), text("reason", req.Reason, longestReason)); err != nil {
-		return nil, err
-	}
-	if !req.Until.IsZero() && !req.Until.After(time.Now()) {
-		return nil, &Error{Code: CodeBadRequest, Message: fmt.Sprintf("until: %s is over", req.Until.Format(time.RFC3339))}
-	}
 	name := r.PathValue("service")
 	updating, err := s.agent.Pause(name, dropship.Pause{By: req.By, Reason: req.Reason, Until: req.Until})
 	return told(pauseReply{updating}, s.explained(name, err))
 }
 
 func (s *Server) resume(r *http.Request, req byRequest) (any, error) {
-	if err := person(req.By); err != nil {
-		return nil, err
-	}
 	name := r.PathValue("service")
 	p, err := s.agent.Resume(name, req.By)
 	return told(resumeReply{p}, s.explained(name, err))

@@ -40,8 +40,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Connection", "close") // with its end it is worth nothing any more
 	// Whoever gets the header misses nothing that happens afterwards.
-	stream := &stream{w: w, control: http.NewResponseController(w)}
+	stream := &stream{w: w, control: http.NewResponseController(w), patient: s.patient}
 	stream.send(": events from now on\n\n")
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -68,11 +69,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	patient time.Duration
 	err     error
 }
 
 func (s *stream) send(text string) {
-	_ = s.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.patient))
 	if _, s.err = s.w.Write([]byte(text)); s.err == nil {
 		s.err = s.control.Flush()
 	}

@@ -28,7 +28,8 @@ type Listener struct {
 
 // Listen makes the socket at path, an absolute one, with mode 0600 whatever the umask. The socket of an agent that was
 // killed is replaced; that of one that runs, or another file, is not. Its directory is made with mode 0700 where it is
-// missing. A file PATH.lock stays there, with the process id of the agent that had the socket last.
+// missing. A file PATH.lock stays there, with the process id of the agent that had the socket last; PATH.new is there
+// for an instant.
 func Listen(path string) (*Listener, error) {
 	l, err := listen(path)
 	if err != nil {
@@ -62,6 +63,10 @@ func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if err := f.Chmod(0o600); err != nil && runtime.GOOS != "windows" { // whatever the umask
+		f.Close()
+		return nil, fmt.Errorf("cannot open %s: %w", path, err)
 	}
 	if err := flock(f); err != nil {
 		defer f.Close()

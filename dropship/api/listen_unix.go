@@ -4,6 +4,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -50,8 +51,11 @@ func makeDir(dir string) error {
 // bind makes the socket where nobody else can reach it, in a directory of its own, and moves it to its place with its
 // mode. A umask would do, too, but it is the whole process's: files that hooks and updates make meanwhile would get it.
 func bind(path string) (*net.UnixListener, error) {
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".s-")
-	if err != nil {
+	dir := path + ".new"
+	if err := os.RemoveAll(dir); err != nil { // of an agent that was killed just here
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
@@ -61,7 +65,7 @@ func bind(path string) (*net.UnixListener, error) {
 	made := filepath.Join(dir, "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
 	if errors.Is(err, syscall.EINVAL) {
-		return nil, errTooLong
+		return nil, fmt.Errorf("its path has %d bytes, which is too long for a socket: about 100 are what fits", len(path))
 	}
 	if err != nil {
 		return nil, err
@@ -76,5 +80,3 @@ func bind(path string) (*net.UnixListener, error) {
 	}
 	return l, nil
 }
-
-var errTooLong = errors.New("its path is too long: a system takes about 100 bytes")

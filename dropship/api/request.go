@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/dropship/dropship/dropship"
 )
 
 const (
@@ -64,6 +66,23 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 	return &Error{Code: CodeBadRequest, Message: "cannot read the body as JSON: " + strings.TrimPrefix(err.Error(), "json: ")}
 }
 
+// What is wrong with a request, beyond its shape.
+
+func (checkRequest) check() error { return nil }
+
+func (r rollbackRequest) check() error {
+	return cmp.Or(person(r.By), text("to", r.To, longestName), text("reason", r.Reason, longestReason))
+}
+
+func (r byRequest) check() error { return person(r.By) }
+
+func (r pauseRequest) check() error {
+	if !r.Until.IsZero() && !r.Until.After(time.Now()) {
+		return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("until: %s is over", r.Until.Format(time.RFC3339))}
+	}
+	return cmp.Or(person(r.By), text("reason", r.Reason, longestReason))
+}
+
 // person returns why by does not name one.
 func person(by string) error {
 	if by == "" {
@@ -77,8 +96,8 @@ func text(name, value string, limit int) error {
 	switch {
 	case utf8.RuneCountInString(value) > limit:
 		return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("%s is longer than %d characters", name, limit)}
-	case strings.ContainsFunc(value, unicode.IsControl):
-		return &Error{Code: CodeBadRequest, Message: name + " has control characters in it; a line break is one"}
+	case dropship.Printable(value) != value:
+		return &Error{Code: CodeBadRequest, Message: name + " has characters in it that cannot be printed; a line break is one"}
 	}
 	return nil
 }

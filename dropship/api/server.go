@@ -37,6 +37,7 @@ type Server struct {
 	about   Agent
 	hub     dropship.Hub
 	streams chan struct{} // an element for each stream of events
+	patient time.Duration // writeTimeout, but in a test
 	http    http.Server
 	end     context.CancelCauseFunc
 }
@@ -44,7 +45,7 @@ type Server struct {
 // NewServer returns a server for an agent that has not started, on its machine. about says what the agent cannot know of
 // its process: Version, Started, Config.
 func NewServer(agent *dropship.Agent, m *dropship.Machine, about Agent) *Server {
-	s := &Server{agent: agent, store: m.Store, about: about, streams: make(chan struct{}, maxStreams)}
+	s := &Server{agent: agent, store: m.Store, about: about, streams: make(chan struct{}, maxStreams), patient: writeTimeout}
 	s.about.PID, s.about.Hostname = os.Getpid(), m.Hostname
 	m.Observe(&s.hub)
 	ctx, end := context.WithCancelCause(context.Background())
@@ -122,13 +123,16 @@ func get(s *Server, mux *http.ServeMux, path string, do func(*http.Request) (any
 }
 
 // post is get for what takes a body.
-func post[T any](s *Server, mux *http.ServeMux, path string, do func(*http.Request, T) (any, error)) {
+func post[T interface{ check() error }](s *Server, mux *http.ServeMux, path string, do func(*http.Request, T) (any, error)) {
 	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		var value any
 		var request T
 		err := accept(w, r, http.MethodPost, nil)
 		if err == nil {
 			err = read(w, r, &request)
+		}
+		if err == nil {
+			err = request.check()
 		}
 		if err == nil {
 			value, err = do(r, request)
@@ -151,7 +155,7 @@ func (s *Server) write(w http.ResponseWriter, value any, err error) {
 		body, _ = json.Marshal(errorReply[any]{Error: &Error{Code: CodeFailed, Message: fmt.Sprintf("cannot write the answer: %v", err)}})
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.patient))
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // if that fails, the reader is gone
 }
