@@ -25,7 +25,7 @@ const (
 	StepBegun EventType = "step-begun"
 	// StepEnded has Step, Took and Err.
 	StepEnded EventType = "step-ended"
-	// Progress : of the download, a few times a second. It has Done and Total.
+	// Progress : of the download and of unpacking it, a few times a second. It has Done, Total and Unpacked.
 	Progress EventType = "progress"
 	// Waiting : for a slot, each time that the line ahead changed. It has Group and Ahead.
 	Waiting EventType = "waiting"
@@ -62,8 +62,9 @@ type Event struct {
 	Hash         string        `json:"hash,omitempty"` // md5 in hex
 	PreviousHash string        `json:"previous_hash,omitempty"`
 	Remote       *Remote       `json:"remote,omitempty"`
-	Done         int64         `json:"done,omitempty"`  // bytes
-	Total        int64         `json:"total,omitempty"` // bytes; -1: not known
+	Done         int64         `json:"done,omitempty"`     // bytes
+	Total        int64         `json:"total,omitempty"`    // bytes; -1: not known
+	Unpacked     int64         `json:"unpacked,omitempty"` // bytes of files
 	Group        string        `json:"group,omitempty"`
 	Ahead        []lock.Holder `json:"ahead,omitempty"` // who is ahead in line, holders first
 	By           string        `json:"by,omitempty"`    // the person who asked for it, "user@host"; empty: the agent's own doing

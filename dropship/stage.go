@@ -66,6 +66,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 		return install.Release{}, err
 	}
 	read := &progress{Reader: io.TeeReader(body, verifier), u: u, total: info.Size}
+	stage.Unpacked = read.wrote
 	rel, err = u.fill(ctx, stage, read, verifier, info)
 	if err != nil {
 		if derr := stage.Discard(); derr != nil {

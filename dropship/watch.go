@@ -66,21 +66,31 @@ func (u *update) end(ctx context.Context, r Result, err error) {
 	u.emit(e)
 }
 
-// A progress tells how far a download is.
+// A progress tells how far a download is, and how much of it is unpacked. One goroutine does both.
 type progress struct {
 	io.Reader
-	u           *update
-	done, total int64
-	told        time.Time
+	u                     *update
+	done, total, unpacked int64
+	told                  time.Time
 }
 
 // Read implements io.Reader.
 func (p *progress) Read(b []byte) (int, error) {
 	n, err := p.Reader.Read(b)
 	p.done += int64(n)
-	if now := time.Now(); now.Sub(p.told) >= progressEvery || err != nil {
-		p.told = now
-		p.u.emit(Event{Type: Progress, Done: p.done, Total: p.total})
-	}
+	p.tell(err != nil)
 	return n, err
+}
+
+// wrote notes how many bytes of files there are. A zip is unpacked only when all of it was read.
+func (p *progress) wrote(unpacked int64) {
+	p.unpacked = unpacked
+	p.tell(false)
+}
+
+func (p *progress) tell(now bool) {
+	if t := time.Now(); now || t.Sub(p.told) >= progressEvery {
+		p.told = t
+		p.u.emit(Event{Type: Progress, Done: p.done, Total: p.total, Unpacked: p.unpacked})
+	}
 }

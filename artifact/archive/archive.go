@@ -24,6 +24,9 @@ type Options struct {
 	Limits   Limits
 	Setuid   bool // keep setuid and setgid bits; without it an entry that has them is an error
 	UID, GID int  // owner of everything unpacked, -1: the process's own
+	// Unpacked, if set, is told how many bytes of files were unpacked so far, in Unpack's own goroutine and at every
+	// write: it returns at once.
+	Unpacked func(bytes int64)
 }
 
 // Stats is what was unpacked.

@@ -91,6 +91,9 @@ func (c *counted) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	c.u.stats.Unpacked += size
+	if c.u.o.Unpacked != nil {
+		c.u.o.Unpacked(c.u.stats.Unpacked)
+	}
 	return c.w.Write(p)
 }
 

@@ -19,6 +19,8 @@ type Stage struct {
 	// Size is that of the artifact in bytes, as advertised, if its caller knows it: then the error of a full disk tells
 	// how much is missing at least.
 	Size int64
+	// Unpacked, if set, is told by Unpack how many bytes of files there are so far, often and in its own goroutine.
+	Unpacked func(bytes int64)
 
 	site   *Site
 	id     string
@@ -93,7 +95,9 @@ func (d *directory) newStage(id string) (*os.Root, error) {
 // good for Discard only. Errors are those of archive.Unpack, of r, and of ctx.
 func (st *Stage) Unpack(ctx context.Context, r io.Reader) (archive.Stats, error) {
 	in := &reader{r: r}
-	stats, err := archive.Unpack(ctx, st.folder, "tree", in, st.site.o.Archive)
+	o := st.site.o.Archive
+	o.Unpacked = st.Unpacked
+	stats, err := archive.Unpack(ctx, st.folder, "tree", in, o)
 	if in.err != nil {
 		return stats, fmt.Errorf("cannot unpack beside %s: %w", st.site.o.Destination, err) // no matter of our disk
 	}
