@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -30,15 +31,24 @@ func (a *app) applyCommand() *cobra.Command {
 		Long: `Apply brings the named services, or all, to what their repository holds, side by side, and exits. It is safe
 beside a running agent: no two processes work on one service, or one destination, at the same time.
 
-Exit code 0 if every service is at its repository's hash now, 1 if one is not, 3 if one waited longer
-than --wait for its slot. SIGINT (Ctrl-C), SIGTERM and SIGHUP stop it: it abandons updates whose hooks have
+On a terminal a line for each service shows how far it is, with a bar while it downloads, and the log has only
+warnings and errors, above these lines; with --log-level it has what that says. Where standard error is no terminal,
+with TERM=dumb or with --log-format json there are only the lines of the log. NO_COLOR turns colours off.
+
+Exit code 0 if every service is at its repository's hash now, 1 if one is not (it failed, is quarantined, or is
+paused), 3 if one waited longer than --wait for its slot. SIGINT (Ctrl-C), SIGTERM and SIGHUP stop it: it abandons updates whose hooks have
 not begun and completes the others. A second one ends it at once.`,
 		ValidArgsFunction: a.completeServices,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if dryRun {
 				return a.plan(cmd.Context(), names, false)
 			}
-			logger, err := a.logger()
+			terminal, log := a.barsTerminal(), &logAbove{w: a.stderr}
+			level := slog.LevelInfo // of what is for the person who waits
+			if terminal != nil && !cmd.Flags().Changed("log-level") {
+				a.logLevel, level = "warn", slog.LevelWarn // the bars say what the lines of level info would
+			}
+			logger, err := a.loggerTo(log)
 			if err != nil {
 				return err
 			}
@@ -57,10 +67,16 @@ not begun and completes the others. A second one ends it at once.`,
 			defer stop()
 			ignore := context.AfterFunc(ctx, func() {
 				stop() // a second Ctrl-C ends the process at once
-				logger.Info("interrupted: completing updates whose hooks have begun")
+				logger.Log(ctx, level, "interrupted: completing updates whose hooks have begun")
 			})
 			defer ignore() // before the stop that ends ctx, too, and is no signal
-			return a.apply(ctx, m, services, wait, logger)
+			if terminal != nil {
+				b := newBars(terminal, os.Getenv("NO_COLOR") == "", services)
+				m.Observe(b)
+				log.show(b)
+				defer log.hide()
+			}
+			return a.apply(ctx, m, services, wait, logger, log.hide)
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be done, as dropship plan does")
@@ -68,8 +84,8 @@ not begun and completes the others. A second one ends it at once.`,
 	return cmd
 }
 
-// apply updates the services side by side and prints what came of each.
-func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropship.Service, wait time.Duration, logger *slog.Logger) error {
+// apply updates the services side by side and, once through is called, prints what came of each.
+func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropship.Service, wait time.Duration, logger *slog.Logger, through func()) error {
 	var wg sync.WaitGroup
 	results := make([]dropship.Result, len(services))
 	errs := make([]error, len(services))
@@ -77,6 +93,7 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 		wg.Go(func() { results[i], errs[i] = applyOne(ctx, m, s, wait, logger) })
 	}
 	wg.Wait()
+	through()
 
 	worst := exitDone
 	for i, s := range services {
@@ -93,6 +110,9 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 			worst = worse(worst, code(err))
 		case r.Outcome == dropship.Quarantine:
 			fmt.Fprintf(a.stdout, "%s: quarantined, still at %s: %s\n", s.Name, cmp.Or(r.Hash, "nothing"), r.Detail)
+			worst = worse(worst, exitFailed)
+		case r.Outcome == dropship.Held:
+			fmt.Fprintf(a.stdout, "%s: paused, still at %s: %s\n", s.Name, cmp.Or(r.Hash, "nothing"), strings.TrimPrefix(r.Detail, "paused "))
 			worst = worse(worst, exitFailed)
 		case r.Outcome == dropship.Updated:
 			fmt.Fprintf(a.stdout, "%s: %s%s in %s\n", s.Name, updatedFrom(r), r.Hash, r.Took.Round(time.Millisecond))

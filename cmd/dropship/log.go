@@ -13,7 +13,10 @@ import (
 )
 
 // logger returns the logger that the flags ask for.
-func (a *app) logger() (*slog.Logger, error) {
+func (a *app) logger() (*slog.Logger, error) { return a.loggerTo(a.stderr) }
+
+// loggerTo returns one that writes to w, on its way to standard error.
+func (a *app) loggerTo(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
 		return nil, &exitError{exitUsage, fmt.Errorf("--log-level %q is none of debug, info, warn, error", a.logLevel)}
@@ -23,7 +26,7 @@ func (a *app) logger() (*slog.Logger, error) {
 		// Not the mere presence of JOURNAL_STREAM, which processes inherit whose stderr is another one.
 		inJournal, _ = journal.StderrIsJournalStream()
 	}
-	return newLogger(a.stderr, a.logFormat, level, inJournal)
+	return newLogger(w, a.logFormat, level, inJournal)
 }
 
 // newLogger returns a logger of text or JSON. In the journal a line of text has no time and no level of its

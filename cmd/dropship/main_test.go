@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"dropship": main})
+	testscript.Main(m, map[string]func(){"dropship": main, "flood": flood})
 }
 
 // The scripts in testdata show each command as its users type it. Beside testscript's own commands they have

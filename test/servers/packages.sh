@@ -16,6 +16,7 @@ packages=(
   memcached swift-account swift-container swift-object swift-proxy
   graphite-carbon graphite-web gunicorn
   mandoc groff-base                                          # manual pages
+  tmux                                                       # terminals, to see what people see
 )
 
 missing=()
