@@ -147,8 +147,7 @@ func (m *machine) settled(text string) {
 	m.t.Helper()
 	m.wait("to be settled at "+text, func() bool {
 		st, ok := m.agent.Status("web")
-		data, _ := os.ReadFile(m.path("web"))
-		return ok && st.Activity == nil && st.LastCheck != nil && !st.NextCheck.IsZero() && string(data) == text
+		return ok && st.Activity == nil && st.LastCheck != nil && !st.NextCheck.IsZero() && m.content() == text
 	})
 }
 
@@ -160,6 +159,12 @@ func (m *machine) update(text string) {
 		m.t.Fatal(err)
 	}
 	m.settled(text)
+}
+
+// content returns what is installed.
+func (m *machine) content() string {
+	data, _ := os.ReadFile(m.path("web"))
+	return string(data)
 }
 
 func (m *machine) ran() string {
