@@ -3,8 +3,8 @@
 //
 // "make test-servers" (the command in cmd/servers) starts one set, on ports free at that moment, and writes how to
 // reach it into a file; every test finds it there with [Get]. Tests share the set, so they make buckets, containers,
-// keys and tags of their own, with names that no other test uses. A test that stops, kills or restarts Consul starts
-// one of its own with [NewConsul].
+// keys and tags of their own, with names that no other test uses. A test that stops, kills or restarts Consul
+// or carbon starts one of its own, with [NewConsul] or [NewGraphite].
 package servers
 
 import (
