@@ -25,6 +25,7 @@ func TestExamples(t *testing.T) {
 		"2015":             {"legacy", "my-service"},
 		"consul-rolling":   {"shop", "search"},
 		"graphite-grafana": {"shop"},
+		"prometheus":       {"shop"},
 		"quickstart":       {"hello"},
 		"s3":               {"shop", "metrics-exporter"},
 		"swift":            {"wiki"},

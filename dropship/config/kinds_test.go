@@ -12,6 +12,10 @@ import (
 	"github.com/dropship/dropship/artifact/s3"
 	"github.com/dropship/dropship/artifact/swift"
 	"github.com/dropship/dropship/dropship/config"
+	"github.com/dropship/dropship/dropship/metrics"
+	metricsgraphite "github.com/dropship/dropship/dropship/metrics/graphite"
+	"github.com/dropship/dropship/dropship/metrics/prometheus"
+	"github.com/dropship/dropship/dropship/tracing"
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/check"
 	hooksconsul "github.com/dropship/dropship/hooks/consul"
@@ -57,6 +61,13 @@ func kinds() config.Kinds {
 				return lockconsul.New(shared, body, ectx)
 			},
 			"file": lockfile.New,
+		},
+		Metrics: map[string]config.NewExporter{
+			"prometheus": prometheus.New(slog.New(slog.DiscardHandler), metrics.Build{}),
+			"graphite":   metricsgraphite.New(slog.New(slog.DiscardHandler), metrics.Build{}),
+		},
+		Tracing: map[string]config.NewExporter{
+			"otlp": tracing.OTLP("0", slog.New(slog.DiscardHandler)),
 		},
 	}
 }

@@ -67,6 +67,8 @@ var leaks = map[string]string{
 	"webhook's body":    "service \"a\" {\n  after \"webhook\" {\n    url = \"http://h\"\n    body = \"{\\\"k\\\": ${env(\"DROPSHIP_TEST_PLANTED\")}}\"\n  }\n}\n",
 	"webhook's heredoc": "service \"a\" {\n  after \"webhook\" {\n    url = \"http://h\"\n    body = <<EOT\n{\"routing_key\": \"" + planted + "\", ${nope}}\nEOT\n  }\n}\n",
 	"grafana's token":   "service \"a\" {\n  after \"grafana-annotation\" {\n    url = \"http://h\"\n    token = \"" + planted + "\"\n    user = \"x\"\n  }\n}\n",
+	"carbon's host":     "metrics \"graphite\" {\n  host = \"me:" + planted + "@graphite\"\n}\n",
+	"carbon's address":  "metrics \"graphite\" {\n  host = \"http://me:" + planted + "@graphite\"\n}\n",
 	"template":          "service \"a\" {\n  after \"graphite-event\" {\n    host = \"http://h\"\n    what = \"{{.${env(\"DROPSHIP_TEST_PLANTED\")}}}\"\n  }\n}\n",
 }
 

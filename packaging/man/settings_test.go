@@ -17,20 +17,23 @@ import (
 
 // sections say where the settings that a package decodes are described, by the headings of configuration.md and hooks.md.
 var sections = map[string][]string{
-	"dropship/config": {"Settings", "Services", "Artifacts", "Hooks", "Repositories", "Consul", "Locks", "Deprecated"},
-	"artifact/s3":     {"Artifacts", "s3"},
-	"artifact/swift":  {"Artifacts", "swift, rackspace"},
-	"artifact/http":   {"Artifacts", "http"},
-	"artifact/file":   {"Artifacts", "file"},
-	"lock/consul":     {"Consul", `lock "consul"`},
-	"lock/file":       {`lock "file"`},
-	"hooks/script":    {"script"},
-	"hooks/check":     {"http-check", "tcp-check"},
-	"hooks/graphite":  {"graphite-event"},
-	"hooks/grafana":   {"grafana-annotation"},
-	"hooks/webhook":   {"webhook"},
-	"hooks/consul":    {"consul-maintenance", "consul-event"},
-	"hooks/systemd":   {"systemd"},
+	"dropship/config":             {"Settings", "Services", "Artifacts", "Hooks", "Repositories", "Consul", "Locks", "Metrics", "Tracing", "Deprecated"},
+	"dropship/metrics/prometheus": {`metrics "prometheus"`},
+	"dropship/metrics/graphite":   {`metrics "graphite"`},
+	"dropship/tracing":            {"Tracing"},
+	"artifact/s3":                 {"Artifacts", "s3"},
+	"artifact/swift":              {"Artifacts", "swift, rackspace"},
+	"artifact/http":               {"Artifacts", "http"},
+	"artifact/file":               {"Artifacts", "file"},
+	"lock/consul":                 {"Consul", `lock "consul"`},
+	"lock/file":                   {`lock "file"`},
+	"hooks/script":                {"script"},
+	"hooks/check":                 {"http-check", "tcp-check"},
+	"hooks/graphite":              {"graphite-event"},
+	"hooks/grafana":               {"grafana-annotation"},
+	"hooks/webhook":               {"webhook"},
+	"hooks/consul":                {"consul-maintenance", "consul-event"},
+	"hooks/systemd":               {"systemd"},
 }
 
 // Whatever a configuration may say is in the manual, and so in dropship.hcl(5), and the manual describes nothing that no

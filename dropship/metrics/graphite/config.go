@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -47,43 +48,57 @@ func New(logger *slog.Logger, build metrics.Build) func(hcl.Body, *hcl.EvalConte
 	return func(body hcl.Body, ectx *hcl.EvalContext) (dropship.Exporter, hcl.Diagnostics) {
 		var b block
 		diags := gohcl.DecodeBody(body, ectx, &b)
-		if diags.HasErrors() {
-			return nil, diags
-		}
 		e := &Exporter{Meter: metrics.NewMeter(build), logger: logger, host: b.Host, port: defaultPort, interval: defaultInterval}
-		mistake := func(at hcl.Range, summary, detail string, args ...any) {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(detail, args...), Subject: &at})
+		decoded := func(value hcl.Range) bool { return metrics.Decoded(diags, value) }
+		if decoded(b.HostRange) {
+			diags = append(diags, checkHost(b, body.MissingItemRange())...)
 		}
-		if !metrics.IsHost(b.Host) {
-			mistake(b.HostRange, "Invalid host", `The host must be the name or the address of carbon alone, such as "graphite.example.com"; what port it has is said by port.`)
-		}
-		if b.Port != nil {
-			e.port = *b.Port
-			if e.port < 1 || e.port > 65535 {
-				mistake(b.PortRange, "Number out of range", "port must be at least 1 and at most 65535.")
+		if decoded(b.PortRange) && b.Port != nil {
+			if e.port = *b.Port; e.port < 1 || e.port > 65535 {
+				diags = append(diags, metrics.Mistake(b.PortRange, "Number out of range", "port must be at least 1 and at most 65535."))
 			}
 		}
-		if b.Interval != nil {
+		if decoded(b.IntervalRange) && b.Interval != nil {
 			d, err := time.ParseDuration(*b.Interval)
 			if e.interval = d; err != nil || d < minInterval {
-				mistake(b.IntervalRange, "Invalid interval", `interval must be a duration such as "10s" or "1m", and at least %s.`, minInterval)
+				diags = append(diags, metrics.Mistake(b.IntervalRange, "Invalid interval",
+					fmt.Sprintf(`interval must be a duration such as "10s" or "1m", and at least %s.`, minInterval)))
 			}
 		}
-		if b.Prefix != nil {
-			e.prefix = *b.Prefix
-			if !prefixPattern.MatchString(e.prefix) {
-				mistake(b.PrefixRange, "Invalid prefix", `%q is no valid prefix. Write names of letters, digits, "_", "-" and ":" with dots between them, such as "dropship.web-01".`, e.prefix)
-			}
-		} else {
-			hostname, err := os.Hostname()
-			if err != nil {
-				mistake(body.MissingItemRange(), "No prefix", "The name of this machine, for the prefix, cannot be told: %v. Write a prefix.", err)
-			}
-			e.prefix = "dropship." + part(hostname)
-		}
-		if diags.HasErrors() {
+		var more hcl.Diagnostics
+		e.prefix, more = prefix(b, diags, body.MissingItemRange())
+		if diags = append(diags, more...); diags.HasErrors() {
 			return nil, diags
 		}
 		return e, diags
 	}
+}
+
+// checkHost reports what is no host. One that may hold a password is reported at the block: the line of a diagnostic is
+// printed with it.
+func checkHost(b block, block hcl.Range) hcl.Diagnostics {
+	switch {
+	case strings.Contains(b.Host, "@"):
+		return hcl.Diagnostics{metrics.Mistake(block, "Credential in the host", "Carbon knows no users: write the name or the address alone as host.")}
+	case !metrics.IsHost(b.Host):
+		return hcl.Diagnostics{metrics.Mistake(b.HostRange, "Invalid host",
+			`The host must be the name or the address of carbon alone, such as "graphite.example.com"; what port it has is said by port.`)}
+	}
+	return nil
+}
+
+// prefix returns that of the block, or the default one.
+func prefix(b block, diags hcl.Diagnostics, block hcl.Range) (string, hcl.Diagnostics) {
+	if b.Prefix == nil {
+		hostname, err := os.Hostname()
+		if err != nil {
+			return "", hcl.Diagnostics{metrics.Mistake(block, "No prefix", fmt.Sprintf("The name of this machine, for the prefix, cannot be told: %v. Write a prefix.", err))}
+		}
+		return "dropship." + part(hostname), nil
+	}
+	if metrics.Decoded(diags, b.PrefixRange) && !prefixPattern.MatchString(*b.Prefix) {
+		return "", hcl.Diagnostics{metrics.Mistake(b.PrefixRange, "Invalid prefix", fmt.Sprintf(
+			`%q is no valid prefix. Write names of letters, digits, "_", "-" and ":" with dots between them, such as "dropship.web-01".`, *b.Prefix))}
+	}
+	return *b.Prefix, nil
 }

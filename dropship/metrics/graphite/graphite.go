@@ -79,7 +79,11 @@ func (e *Exporter) Run(ctx context.Context, agent *dropship.Agent) error {
 
 // send does one round.
 func (e *Exporter) send(agent *dropship.Agent, timeout time.Duration) error {
-	batch := lines(e.Collect(agent), time.Now().Unix())
+	return e.deliver(lines(e.Collect(agent), time.Now().Unix()), timeout)
+}
+
+// deliver hands a batch to carbon.
+func (e *Exporter) deliver(batch []graphite.Metric, timeout time.Duration) error {
 	carbon := &graphite.Graphite{Host: bracketed(e.host), Port: e.port, Protocol: "tcp", Timeout: timeout, Prefix: e.prefix}
 	if err := carbon.Connect(); err != nil {
 		return fmt.Errorf("cannot connect to carbon at %s:%d: %w", e.host, e.port, err)

@@ -109,7 +109,7 @@ func TestBlock(t *testing.T) {
 		`port = 2003`:                  "1 Missing required argument",
 		`host = "graphite:2003"`:       "1 Invalid host",
 		`host = "http://graphite"`:     "1 Invalid host",
-		`host = "me:planted@graphite"`: "1 Invalid host",
+		`host = "me:planted@graphite"`: "1 Credential in the host",
 		`host = ""`:                    "1 Invalid host",
 		host + `port = 0`:              "2 Number out of range",
 		host + `port = 65536`:          "2 Number out of range",

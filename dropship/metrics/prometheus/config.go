@@ -30,20 +30,15 @@ func New(logger *slog.Logger, build metrics.Build) func(hcl.Body, *hcl.EvalConte
 	return func(body hcl.Body, ectx *hcl.EvalContext) (dropship.Exporter, hcl.Diagnostics) {
 		var b block
 		diags := gohcl.DecodeBody(body, ectx, &b)
+		e := &Exporter{Meter: metrics.NewMeter(build), listen: DefaultListen, logger: logger}
+		if b.Listen != nil && metrics.Decoded(diags, b.ListenRange) {
+			if e.listen = *b.Listen; !isAddress(e.listen) {
+				diags = append(diags, metrics.Mistake(b.ListenRange, "Invalid listen",
+					fmt.Sprintf("%q is no address to listen at. Write an address of this machine and a port, as in %q.", e.listen, DefaultListen)))
+			}
+		}
 		if diags.HasErrors() {
 			return nil, diags
-		}
-		e := &Exporter{Meter: metrics.NewMeter(build), listen: DefaultListen, logger: logger}
-		if b.Listen != nil {
-			e.listen = *b.Listen
-			if !isAddress(e.listen) {
-				return nil, append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError,
-					Summary:  "Invalid listen",
-					Detail:   fmt.Sprintf("%q is no address to listen at. Write an address of this machine and a port, as in %q.", e.listen, DefaultListen),
-					Subject:  &b.ListenRange,
-				})
-			}
 		}
 		return e, diags
 	}

@@ -47,3 +47,14 @@ service "worker" {
     owner        = "nobody-of-that-name" # ERROR: Unknown user
   }
 }
+
+metrics "promethius" { # ERROR: Unknown metrics
+}
+
+metrics "graphite" {
+  host = "http://graphite.example.com" # ERROR: Invalid host
+  prot = 2003 # ERROR: Unsupported argument
+}
+
+tracing "zipkin" { # ERROR: Unknown tracing
+}

@@ -22,3 +22,10 @@ service "web" {
     destination = "/srv/a"
   }
 }
+
+metrics "prometheus" {
+}
+
+tracing "otlp" {
+  endpoint = "http://127.0.0.1:4318"
+}

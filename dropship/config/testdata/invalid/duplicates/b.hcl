@@ -11,3 +11,13 @@ lock "file" { # ERROR: Duplicate lock block
 
 consul { # ERROR: Duplicate consul block
 }
+
+metrics "prometheus" { # ERROR: Duplicate metrics block
+}
+
+metrics "graphite" {
+  host = "127.0.0.1"
+}
+
+tracing "otlp" { # ERROR: Duplicate tracing block
+}

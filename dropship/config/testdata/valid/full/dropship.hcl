@@ -14,3 +14,18 @@ repo "archive" {
   type = "file"
   root = "/srv/artifacts"
 }
+
+metrics "prometheus" {
+  listen = "[::1]:10747"
+}
+
+metrics "graphite" {
+  host     = "127.0.0.1"
+  port     = 2013
+  prefix   = "servers.${hostname}.dropship"
+  interval = "1m"
+}
+
+tracing "otlp" {
+  endpoint = "http://127.0.0.1:4318"
+}
