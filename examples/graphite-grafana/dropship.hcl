@@ -1,4 +1,8 @@
-# Each deployment as a mark on the graphs: one event in Graphite for every update.
+# Each deployment as a mark on the graphs: one event in Graphite for every update. And graphs of Dropship itself.
+
+metrics "graphite" {
+  host = "graphite.example.com"
+}
 
 repo "http" {
   url = "https://artifacts.example.com"
