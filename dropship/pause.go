@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -116,12 +117,17 @@ const newSuffix = ".new"
 // where it is missing. Nobody else writes the same file at the same time.
 func writeDurably(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := makePrivate(d); err != nil {
+			return err
+		}
 	}
 	f, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o600)
 	if err != nil {
 		return err
+	}
+	if err := f.Chmod(0o600); err != nil && runtime.GOOS != "windows" { // whatever the umask
+		return errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
 	_, err = f.Write(data)
 	err = errors.Join(err, f.Sync(), f.Close())
@@ -132,6 +138,18 @@ func writeDurably(path string, data []byte) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return syncDir(dir)
+}
+
+// makePrivate makes a directory that is nobody else's, where it is missing.
+func makePrivate(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.Chmod(dir, 0o700) // whatever the umask
+	}
+	return err
 }
 
 // logPause says at the start of a service's loop that nothing will be updated there.

@@ -40,6 +40,9 @@ func TestModesWhateverTheUmask(t *testing.T) {
 				if len(parts) > 2 && parts[1] == ".app.dropship" && parts[2] != "lock" && parts[2] != "persist" {
 					parts[2] = "ID"
 				}
+				if len(parts) > 3 && parts[1] == "history" {
+					parts[3] = "ID.json"
+				}
 				got[strings.Join(parts, "/")] = info.Mode()
 				return nil
 			})
@@ -48,6 +51,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 			}
 			want := map[string]fs.FileMode{
 				"state": fs.ModeDir | 0o700, "state/app.lock": 0o600, "state/app.json": 0o600, "state/app.json.copy": 0o600,
+				"state/history": fs.ModeDir | 0o700, "state/history/app": fs.ModeDir | 0o700, "state/history/app/ID.json": 0o600,
 				"parent": fs.ModeDir | 0o755, "parent/.app.dropship": fs.ModeDir | 0o711, "parent/.app.dropship/lock": 0o600,
 				"parent/.app.dropship/persist": fs.ModeDir | 0o711, "parent/.app.dropship/persist/var": fs.ModeDir | 0o755,
 				"parent/.app.dropship/persist/var/data": fs.ModeDir | 0o755,
