@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/hooks"
 )
 
 // counted adds what events told of a service.
@@ -42,7 +43,9 @@ func (c collection) status(st dropship.Status) {
 	c.add(SlotWait, waited, st.Name)
 	check := st.LastCheck
 	fine := check != nil && check.Error == "" && (check.Outcome == dropship.UpToDate || check.Outcome == dropship.Updated)
-	c.add(UpToDate, truth(fine && !updating), st.Name)
+	// The slot is kept for a while after a good update.
+	holding := updating && a.Step == dropship.StepHold && a.Status == hooks.StatusUpdate
+	c.add(UpToDate, truth(fine && !updating || holding), st.Name)
 	c.add(ReasonInfo, 1, st.Name, string(st.Reason.Code))
 	if in := st.Installed; in != nil {
 		c.add(InstalledInfo, 1, st.Name, in.Hash)

@@ -118,26 +118,30 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// While an update waits for its turn, what the last check said is not how things are.
-func TestWaitingForATurn(t *testing.T) {
+// While an update waits for its turn, what the last check said is not how things are. While it keeps its slot, they are.
+func TestUnderWay(t *testing.T) {
 	t.Parallel()
-	waiting := dropship.Status{
-		Name: "web", LastCheck: &dropship.Check{Outcome: dropship.UpToDate},
-		Activity: &dropship.Activity{UpdateID: "1", Step: dropship.StepSlot, StepSince: time.Now().Add(-time.Hour)},
-	}
-	for _, s := range metrics.NewMeter(metrics.Build{}).Collect(agent{waiting}) {
-		switch s.Metric {
-		case metrics.UpToDate:
-			if s.Value != 0 {
-				t.Errorf("up to date: got %v, want 0", s.Value)
-			}
-		case metrics.Updating:
-			if s.Value != 1 {
-				t.Errorf("updating: got %v, want 1", s.Value)
-			}
-		case metrics.SlotWait:
-			if s.Value < 3600 || s.Value > 3700 {
-				t.Errorf("wait: got %v, want an hour", s.Value)
+	since := time.Now().Add(-time.Hour)
+	for _, tt := range []struct {
+		activity dropship.Activity
+		upToDate float64
+		waits    bool
+	}{
+		{dropship.Activity{Status: hooks.StatusUpdate, Step: dropship.StepSlot, StepSince: since}, 0, true},
+		{dropship.Activity{Status: hooks.StatusUpdate, Step: dropship.StepAfter, StepSince: since}, 0, false},
+		{dropship.Activity{Status: hooks.StatusUpdate, Step: dropship.StepHold, StepSince: since}, 1, false},
+		{dropship.Activity{Status: hooks.StatusRollback, Step: dropship.StepHold, StepSince: since}, 0, false},
+	} {
+		tt.activity.UpdateID = "1"
+		st := dropship.Status{Name: "web", LastCheck: &dropship.Check{Outcome: dropship.UpToDate}, Activity: &tt.activity}
+		for _, s := range metrics.NewMeter(metrics.Build{}).Collect(agent{st}) {
+			switch {
+			case s.Metric == metrics.UpToDate && s.Value != tt.upToDate:
+				t.Errorf("%s, step %s: got up to date %v, want %v", tt.activity.Status, tt.activity.Step, s.Value, tt.upToDate)
+			case s.Metric == metrics.Updating && s.Value != 1:
+				t.Errorf("step %s: got updating %v, want 1", tt.activity.Step, s.Value)
+			case s.Metric == metrics.SlotWait && (s.Value > 3599 && s.Value < 3700) != tt.waits:
+				t.Errorf("step %s: got a wait of %v, want an hour: %t", tt.activity.Step, s.Value, tt.waits)
 			}
 		}
 	}
