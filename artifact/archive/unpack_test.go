@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -311,6 +312,23 @@ func TestUnpackOwnerAndSetuid(t *testing.T) {
 		}
 		if int(got.Uid) != o.UID || int(got.Gid) != o.GID || got.Mode != mode {
 			t.Errorf("%s: got %d:%d %o, want %d:%d %o", name, got.Uid, got.Gid, got.Mode, o.UID, o.GID, mode)
+		}
+	}
+}
+
+// Whoever waits is told how much there is, up to the last byte.
+func TestUnpackTellsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	for format, packed := range packedEverywhere(t) {
+		s, o := newSandbox(t), options(format)
+		var told []int64
+		o.Unpacked = func(bytes int64) { told = append(told, bytes) }
+		stats, err := s.unpack(t.Context(), bytes.NewReader(packed), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.IsSorted(told) || len(told) < 2 || told[len(told)-1] != stats.Unpacked {
+			t.Errorf("%s: told of %v, want it to grow up to %d", format, told, stats.Unpacked)
 		}
 	}
 }

@@ -106,24 +106,31 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 			} else {
 				logFailure(logger, s, err)
 			}
-			fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, outcome)
+			a.result(s, outcome)
 			worst = worse(worst, code(err))
-		case r.Outcome == dropship.Quarantine:
-			fmt.Fprintf(a.stdout, "%s: quarantined, still at %s: %s\n", s.Name, cmp.Or(r.Hash, "nothing"), r.Detail)
-			worst = worse(worst, exitFailed)
-		case r.Outcome == dropship.Held:
-			fmt.Fprintf(a.stdout, "%s: paused, still at %s: %s\n", s.Name, cmp.Or(r.Hash, "nothing"), strings.TrimPrefix(r.Detail, "paused "))
+		case r.Outcome == dropship.Quarantine, r.Outcome == dropship.Held:
+			why := strings.TrimPrefix(r.Detail, string(r.Outcome)+" ")
+			a.result(s, fmt.Sprintf("%s, still at %s: %s", r.Outcome, cmp.Or(r.Hash, "nothing"), why))
 			worst = worse(worst, exitFailed)
 		case r.Outcome == dropship.Updated:
-			fmt.Fprintf(a.stdout, "%s: %s%s in %s\n", s.Name, updatedFrom(r), r.Hash, r.Took.Round(time.Millisecond))
+			a.result(s, fmt.Sprintf("%s%s in %s", updatedFrom(r), r.Hash, r.Took.Round(time.Millisecond)))
 		default:
-			fmt.Fprintf(a.stdout, "%s: %s (%s)\n", s.Name, r.Outcome, r.Hash)
+			a.result(s, fmt.Sprintf("%s (%s)", r.Outcome, r.Hash))
 		}
 	}
 	if worst != exitDone {
 		return &exitError{code: worst}
 	}
 	return nil
+}
+
+// result writes what came of a service: as one line, which a terminal has broken between its words.
+func (a *app) result(s *dropship.Service, text string) {
+	if isTerminal(a.stdout) {
+		a.page().hang(s.Name+": ", "", text)
+		return
+	}
+	fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, text)
 }
 
 // applyOne updates a service, after completing what was interrupted before. wait limits only the waiting,

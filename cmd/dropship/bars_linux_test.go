@@ -134,6 +134,7 @@ service "web" {
 	screen := s.waitFor("web  after 2/2  script: ")
 	narrower(t, screen, 40)
 	s.resize(120)
+	s.waitUntil("a line that is wider", func(screen []string) bool { return runewidth.StringWidth(screen[len(screen)-1]) > 40 })
 	touch(t, filepath.Join(dir, "go-on"))
 	s.waitFor("exit 0")
 	s.clean()
@@ -231,19 +232,19 @@ service "service-%02d" {
 	if err := pack(filepath.Join(dir, "web.tar.gz"), "1"); err != nil {
 		t.Fatal(err)
 	}
-	s := newTTY(t, 50, 10, "dropship apply --config "+config)
+	s := newTTY(t, 80, 10, "dropship apply --config "+config)
 	screen := s.waitUntil("seven services", func(screen []string) bool { return strings.Count(strings.Join(screen, "\n"), "before 1/1") == 7 })
 	if last := screen[len(screen)-1]; last != "… and 13 services more" {
 		t.Errorf("got the last line %q, want how many more there are", last)
 	}
-	narrower(t, screen, 50)
+	narrower(t, screen, 80)
 	if all := s.screen("-S", "-"); len(all) != 9 {
 		t.Errorf("got %d lines, also those above the screen, want 9:\n%s", len(all), strings.Join(all, "\n"))
 	}
 	touch(t, filepath.Join(dir, "go"))
 	s.waitFor("exit 0")
 	s.clean()
-	if got := strings.Count(strings.Join(s.screen("-S", "-"), "\n"), ": installed "); got != 20 {
+	if got := strings.Count(strings.Join(s.screen("-S", "-"), "\n"), ": installed"); got != 20 {
 		t.Errorf("got %d results, want 20", got)
 	}
 }
