@@ -115,6 +115,9 @@ func askFor[T any](ctx context.Context, a *Agent, name string, do func(context.C
 			done <- answer[T]{err: context.Cause(ctx)}
 		default:
 			value, err := do(loopCtx, l)
+			if err != nil && abandoned(loopCtx, err) {
+				err = ErrEnded
+			}
 			done <- answer[T]{value, err}
 		}
 	})

@@ -171,9 +171,10 @@ func TestRollbackThatFails(t *testing.T) {
 	}
 }
 
-// Who goes away while a rollback waits for its slot gives it up.
-func TestRollbackIsGivenUp(t *testing.T) {
-	t.Parallel()
+// waitsForASlot returns a machine at its second release whose rollback waits for a slot that another machine has, and
+// what comes of it.
+func waitsForASlot(ctx context.Context, t *testing.T) (*machine, <-chan error) {
+	t.Helper()
 	m := newMachine(t)
 	m.more = "  sequentialUpdates = true"
 	m.publish("1")
@@ -185,28 +186,45 @@ func TestRollbackIsGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := held.Release(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
-	}()
-	ctx, cancel := context.WithCancel(t.Context())
-	given := make(chan error, 1)
+	})
+	came := make(chan error, 1)
 	go func() {
 		_, err := m.client.Rollback(ctx, "web", dropship.RollbackRequest{By: "ann@desk"})
-		given <- err
+		came <- err
 	}()
-	waiting := func() bool {
-		st, _ := m.agent.Status("web")
-		return st.Activity != nil && st.Activity.Step == dropship.StepSlot
-	}
-	m.wait("to wait for its slot", waiting)
+	m.wait("to wait for its slot", m.waiting)
+	return m, came
+}
+
+func (m *machine) waiting() bool {
+	st, _ := m.agent.Status("web")
+	return st.Activity != nil && st.Activity.Step == dropship.StepSlot
+}
+
+// Who goes away while a rollback waits for its slot gives it up.
+func TestRollbackIsGivenUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	m, came := waitsForASlot(ctx, t)
 	cancel()
-	if err := <-given; !errors.Is(err, context.Canceled) {
+	if err := <-came; !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want that it was given up", err)
 	}
-	m.wait("to give up the wait", func() bool { return !waiting() })
+	m.wait("to give up the wait", func() bool { return !m.waiting() })
 	m.settled("2")
+}
+
+func TestRollbackEndsWithTheAgent(t *testing.T) {
+	t.Parallel()
+	m, came := waitsForASlot(t.Context(), t)
+	m.stop()
+	if err := <-came; !errors.Is(err, dropship.ErrEnded) {
+		t.Errorf("got error %v, want ErrEnded", err)
+	}
 }
 
 func TestPauseAndResume(t *testing.T) {

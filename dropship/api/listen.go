@@ -51,7 +51,7 @@ func listen(path string) (*Listener, error) {
 		l.UnixListener, err = bind(path)
 	}
 	if err != nil {
-		lock.Close()
+		l.unlock()
 		return nil, err
 	}
 	return l, nil
@@ -79,13 +79,9 @@ func lockFile(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("%s has it: stop that one, or give this one another socket", who)
 	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = fmt.Fprintln(f, os.Getpid())
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot write %s: %w", path, err)
+	// For the message above, and no more: it must not keep the agent from its start.
+	if f.Truncate(0) == nil {
+		fmt.Fprintln(f, os.Getpid())
 	}
 	return f, nil
 }
@@ -136,9 +132,15 @@ func (l *Listener) Close() error {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
-		err = errors.Join(err, l.UnixListener.Close(), l.lock.Close())
+		err = errors.Join(err, l.UnixListener.Close())
+		l.unlock()
 	})
 	return err
+}
+
+func (l *Listener) unlock() {
+	funlock(l.lock) // closing alone would wait for a child process that is being forked and holds a copy
+	l.lock.Close()
 }
 
 // A conn knows who is at its other end.

@@ -33,6 +33,8 @@ func flock(f *os.File) error {
 	}
 }
 
+func funlock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 // makeDir makes the directory of the socket.
 func makeDir(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

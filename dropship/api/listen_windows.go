@@ -26,6 +26,8 @@ func flock(f *os.File) error {
 	return err
 }
 
+func funlock(*os.File) {} // closing does it
+
 // onlyAdministrators gives all rights to the system, the administrators and the owner, inherits none, and hands them on.
 const onlyAdministrators = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)"
 
