@@ -27,6 +27,7 @@ type prometheus struct {
 	address string
 	program string
 	scrapes bytes.Buffer
+	last    string // what was scraped last
 }
 
 func newPrometheus(t *testing.T) *prometheus {
@@ -65,9 +66,7 @@ func (p *prometheus) scrape() map[string]float64 {
 	if problems, err := promlint.New(bytes.NewReader(text)).Lint(); err != nil || len(problems) > 0 {
 		p.t.Errorf("promtool check metrics would say %v, %v", problems, err)
 	}
-	if err := json.NewEncoder(&p.scrapes).Encode(map[string]any{"time": time.Now().UnixMilli(), "text": string(text)}); err != nil {
-		p.t.Fatal(err)
-	}
+	p.keep(string(text))
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
 	if err != nil {
@@ -82,6 +81,27 @@ func (p *prometheus) scrape() map[string]float64 {
 		values[s.Metric.String()] = float64(s.Value)
 	}
 	return values
+}
+
+// keep stores what was scraped now.
+func (p *prometheus) keep(text string) {
+	p.t.Helper()
+	p.last = text
+	if err := json.NewEncoder(&p.scrapes).Encode(map[string]any{"time": time.Now().UnixMilli(), "text": text}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// changed returns one that scraped the same but for a line, last.
+func (p *prometheus) changed(line, by string) *prometheus {
+	p.t.Helper()
+	if !strings.Contains(p.last, line) {
+		p.t.Fatalf("no %s in\n%s", line, p.last)
+	}
+	c := &prometheus{t: p.t, program: p.program}
+	c.scrapes.Write(p.scrapes.Bytes())
+	c.keep(strings.ReplaceAll(p.last, line, by))
+	return c
 }
 
 // wait scrapes until a series has a value.
@@ -150,6 +170,21 @@ func TestPrometheusSeesWhatAnAgentDoes(t *testing.T) {
 	p.wait(`dropship_up_to_date{service="web"}`, 1)
 	if alerts, _ := p.holding(); len(alerts) > 0 {
 		t.Errorf("got the alerts %q of an agent that is fine, want none", alerts)
+	}
+
+	// What would take long to bring about.
+	info := fmt.Sprintf(`dropship_installed_info{hash=%q,service="web"} 1`, md5Hex(good))
+	for _, c := range []struct{ line, by, want string }{
+		{`dropship_failed{service="web"} 0`, `dropship_failed{service="web"} 1`, "DropshipUpdateFailed web"},
+		{`dropship_up_to_date{service="web"} 1`, `dropship_up_to_date{service="web"} 0`, "DropshipCannotUpdate web"},
+		{`dropship_slot_wait_seconds{service="web"} 0`, `dropship_slot_wait_seconds{service="web"} 4000`, "DropshipWaitsForSlot web"},
+		// 1.79e+09 seconds become 0.79e+09, decades ago.
+		{`dropship_last_check_timestamp_seconds{service="web"} 1`, `dropship_last_check_timestamp_seconds{service="web"} 0`, "DropshipNotChecked web"},
+		{info, info + "\n" + strings.Replace(info, md5Hex(good), "another", 1), "DropshipReleasesDiffer web"},
+	} {
+		if alerts, _ := p.changed(c.line, c.by).holding(); !slices.Equal(alerts, []string{c.want}) {
+			t.Errorf("%s: got the alerts %q, want %q", c.by, alerts, c.want)
+		}
 	}
 
 	bad := version(t, "bad")
