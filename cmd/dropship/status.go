@@ -128,8 +128,13 @@ var wholeHash = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
 // shorten leaves of each hash in a text what tells it from others, so that more of the text fits in a line.
 func shorten(text string) string { return wholeHash.ReplaceAllStringFunc(text, shortHash) }
 
-// note is a reason below a line that has its code.
-func note(r dropship.Reason) string { return strings.TrimPrefix(shorten(r.Text), string(r.Code)+": ") }
+// atTime is when something was, among other words.
+var atTime = regexp.MustCompile(` at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+
+// note is a reason below a line that has its code: what it comes to, rather than when it was.
+func note(r dropship.Reason) string {
+	return strings.TrimPrefix(atTime.ReplaceAllString(shorten(r.Text), ""), string(r.Code)+": ")
+}
 
 // pauseNote says by whom, since when, how long and why.
 func pauseNote(p dropship.Pause, now time.Time) string {
