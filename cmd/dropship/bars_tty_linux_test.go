@@ -54,7 +54,7 @@ func newTTY(t *testing.T, columns, rows int, line string, env ...string) *tty {
 func (s *tty) tmux(args ...string) string {
 	s.t.Helper()
 	cmd := exec.Command("tmux", append([]string{"-S", filepath.Join(s.dir, "s")}, args...)...) //nolint:noctx // also after the test's context
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("tmux %q: %v: %s", args, err, out)

@@ -27,6 +27,11 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
+		// A process with the race detector waits for a second before it ends, and here are many.
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"publish": func(ts *testscript.TestScript, _ bool, args []string) {
 				path := ts.MkAbs(args[0])
@@ -46,6 +51,7 @@ func TestScripts(t *testing.T) {
 
 // shapes read what --json writes.
 var shapes = map[string]func([]byte) (int, error){
+	"plans":     decode[dropship.Plan],
 	"statuses":  decode[dropship.Status],
 	"reasons":   decode[dropship.Reason],
 	"records":   decode[dropship.Record],
