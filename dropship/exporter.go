@@ -8,8 +8,9 @@ type Exporter interface {
 	Observer
 	// String names the exporter for logs, without a credential.
 	String() string
+	// Open takes what Run will need, before the agent starts. An error (an address in use) gives up the start of the agent.
+	Open(ctx context.Context, agent *Agent) error
 	// Run works until ctx ends, and then tells what is left to tell, for a few seconds at the most. Events come from
-	// before Run until after it. An error means that it cannot begin (an address in use): whoever runs it gives up the
-	// start of the agent; later trouble it logs, and goes on.
-	Run(ctx context.Context, agent *Agent) error
+	// before Run until after it. Trouble it logs, and goes on. It is called once, after Open.
+	Run(ctx context.Context)
 }

@@ -94,7 +94,7 @@ func (r *recorder) take(e Event) (ended *Record) {
 	case UpdateBegun:
 		r.open[e.Service] = &Record{
 			Service: e.Service, UpdateID: e.UpdateID, Status: e.Status, Hash: e.Hash, PreviousHash: e.PreviousHash,
-			By: e.By, Reason: e.Reason, Recovered: e.Recovered, Started: e.Time.UTC(), Steps: r.checks[e.Service], Hooks: []HookRecord{},
+			By: e.By, Reason: e.Reason, Recovered: e.Recovered, Started: e.Time.UTC(), Steps: append([]StepRecord{}, r.checks[e.Service]...), Hooks: []HookRecord{},
 		}
 		delete(r.checks, e.Service)
 	case StepEnded:

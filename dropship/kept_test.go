@@ -115,8 +115,12 @@ func TestRollbackWithNothingToGoBackTo(t *testing.T) {
 	w := newWorld(t)
 	w.source.publish(pack(t, "1"), "r1")
 	w.mustUpdate(dropship.Updated)
+	seen := w.witness()
 	if _, err := w.rollback(ann); !errors.Is(err, dropship.ErrNoRelease) {
 		t.Errorf("got error %v, want ErrNoRelease", err)
+	}
+	if words := seen.told(); len(words) != 0 {
+		t.Errorf("got events %q, want none: nothing happened", words)
 	}
 	w.mustUpdate(dropship.UpToDate)
 }

@@ -56,6 +56,9 @@ func (u *update) end(ctx context.Context, r Result, err error) {
 	if e.Hash == "" && u.st != nil {
 		e.Hash = u.installedHash()
 	}
+	if !u.begun && u.by != "" {
+		return // what a person asked for cannot be, which says nothing of the service
+	}
 	if u.begun {
 		if err != nil && e.Outcome == "" {
 			e.Outcome = GivenUp

@@ -75,7 +75,10 @@ func (a *app) agent(ctx context.Context) error {
 	}()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	exporters := startExporters(ctx, cfg.Exporters, m, agent)
+	exporters, err := startExporters(ctx, cfg.Exporters, m, agent)
+	if err != nil {
+		return err
+	}
 	agent.Start(ctx, cfg.Services)
 	ended := make(chan struct{})
 	go func() {
@@ -83,16 +86,6 @@ func (a *app) agent(ctx context.Context) error {
 		agent.Wait()
 		exporters.end()
 	}()
-	// finish stops the agent, and returns err or what kept that from its good end.
-	finish := func(err error) error {
-		stop()
-		select {
-		case <-ended:
-			return err
-		case s := <-stopping:
-			return &exitError{exitFailed, fmt.Errorf("ended at once by a second signal (%s): the next start completes or undoes the update that was under way", s)}
-		}
-	}
 	go func() {
 		if err := server.Serve(socket); err != nil {
 			logger.Error("no command reaches the agent any more: restart it when that does no harm", "error", err)
@@ -130,13 +123,14 @@ func (a *app) agent(ctx context.Context) error {
 		case s := <-stopping:
 			logger.Info("stopping: completing updates whose hooks have begun", "signal", s.String())
 			notify(logger, "STOPPING=1")
-			if err := finish(nil); err != nil {
-				return err
+			stop()
+			select {
+			case <-ended:
+				logger.Info("agent stopped")
+				return nil
+			case s := <-stopping:
+				return &exitError{exitFailed, fmt.Errorf("ended at once by a second signal (%s): the next start completes or undoes the update that was under way", s)}
 			}
-			logger.Info("agent stopped")
-			return nil
-		case err := <-exporters.failed:
-			return finish(&exitError{exitFailed, err})
 		case <-ctx.Done():
 			<-ended
 			return nil

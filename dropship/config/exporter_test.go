@@ -44,7 +44,8 @@ func newExporter(body hcl.Body, ectx *hcl.EvalContext) (dropship.Exporter, hcl.D
 	return e, diags
 }
 
-func (exporter) Run(context.Context, *dropship.Agent) error { return nil }
+func (exporter) Open(context.Context, *dropship.Agent) error { return nil }
+func (exporter) Run(context.Context)                         {}
 
 // A reload that would need other exporters is told from one that would not.
 func TestExporters(t *testing.T) {

@@ -39,14 +39,18 @@ func update(e dropship.Exporter, id string) {
 func run(t *testing.T, e dropship.Exporter) (stop func() time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx, nil) }()
+	if err := e.Open(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.Run(ctx)
+	}()
 	return func() time.Duration {
 		began := time.Now()
 		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("got %v", err)
-		}
+		<-ended
 		return time.Since(began)
 	}
 }

@@ -59,9 +59,12 @@ func (e *Exporter) Observe(event dropship.Event) {
 	e.updates.observe(event)
 }
 
-// Run sends spans until ctx ends, and then, for 5 seconds at the most, those that are left. The error is always nil: a
-// server that cannot be reached is logged, at most once a minute.
-func (e *Exporter) Run(ctx context.Context, _ *dropship.Agent) error {
+// Open implements dropship.Exporter. It never fails: the server may come up later.
+func (e *Exporter) Open(context.Context, *dropship.Agent) error { return nil }
+
+// Run sends spans until ctx ends, and then, for 5 seconds at the most, those that are left. A server that cannot be
+// reached is logged, at most once a minute.
+func (e *Exporter) Run(ctx context.Context) {
 	e.start()
 	<-ctx.Done()
 	e.client.stop()
@@ -71,7 +74,6 @@ func (e *Exporter) Run(ctx context.Context, _ *dropship.Agent) error {
 	if err != nil {
 		e.logger.WarnContext(ctx, "cannot end the sending of traces in order", "error", err)
 	}
-	return nil
 }
 
 // start makes what turns events into spans and sends them, once.

@@ -42,6 +42,7 @@ type Exporter struct {
 	prefix   string
 	interval time.Duration
 	logger   *slog.Logger
+	agent    *dropship.Agent
 }
 
 var _ dropship.Exporter = (*Exporter)(nil)
@@ -49,17 +50,22 @@ var _ dropship.Exporter = (*Exporter)(nil)
 // String returns where it sends to.
 func (e *Exporter) String() string { return fmt.Sprintf("metrics graphite to %s:%d", e.host, e.port) }
 
-// Run implements dropship.Exporter: it sends every interval, and once more when ctx ends. It never fails: carbon may come
-// up later.
-func (e *Exporter) Run(ctx context.Context, agent *dropship.Agent) error {
+// Open implements dropship.Exporter. It never fails: carbon may come up later.
+func (e *Exporter) Open(_ context.Context, agent *dropship.Agent) error {
+	e.agent = agent
+	return nil
+}
+
+// Run implements dropship.Exporter: it sends every interval, and once more when ctx ends.
+func (e *Exporter) Run(ctx context.Context) {
 	var trouble time.Time // since when carbon takes nothing; zero: it does
 	wait := e.interval
 	for sleep(ctx, wait) {
-		err := e.send(agent, roundTimeout)
+		err := e.send(roundTimeout)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			e.logger.WarnContext(ctx, "cannot send the last metrics to graphite", "error", err)
-			return nil
+			return
 		case err != nil:
 			if trouble.IsZero() {
 				trouble = time.Now()
@@ -71,15 +77,14 @@ func (e *Exporter) Run(ctx context.Context, agent *dropship.Agent) error {
 			trouble, wait = time.Time{}, e.interval
 		}
 	}
-	if err := e.send(agent, lastTimeout); err != nil {
+	if err := e.send(lastTimeout); err != nil {
 		e.logger.WarnContext(ctx, "cannot send the last metrics to graphite", "error", err)
 	}
-	return nil
 }
 
 // send does one round.
-func (e *Exporter) send(agent *dropship.Agent, timeout time.Duration) error {
-	return e.deliver(lines(e.Collect(agent), time.Now().Unix()), timeout)
+func (e *Exporter) send(timeout time.Duration) error {
+	return e.deliver(lines(e.Collect(e.agent), time.Now().Unix()), timeout)
 }
 
 // deliver hands a batch to carbon.

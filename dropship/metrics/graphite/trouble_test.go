@@ -54,14 +54,17 @@ func run(t *testing.T, carbon string, l *log) (stop func()) {
 	e := newExporter(t, logger, carbon, "dropship-test.trouble")
 	agent := dropship.NewAgent(dropship.NewMachine("web-01", dropship.NewStore(t.TempDir()), logger))
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx, agent) }()
+	if err := e.Open(ctx, agent); err != nil {
+		t.Fatalf("got %v, want no error, whatever carbon does", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.Run(ctx)
+	}()
 	return func() {
-		t.Helper()
 		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: got %v, want no error, whatever carbon does", err)
-		}
+		<-ended
 	}
 }
 

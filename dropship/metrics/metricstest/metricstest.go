@@ -164,13 +164,17 @@ func (a *agent) start(services ...string) {
 	a.t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(a.t.Context()))
 	exporting, stopExporter := context.WithCancel(context.WithoutCancel(a.t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- a.subject.Exporter.Run(exporting, a.Agent) }()
+	if err := a.subject.Exporter.Open(exporting, a.Agent); err != nil {
+		a.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.subject.Exporter.Run(exporting)
+	}()
 	a.end = func() {
 		stopExporter()
-		if err, running := <-ended; running && err != nil {
-			a.t.Errorf("Run: %v", err)
-		}
+		<-ended
 	}
 	a.t.Cleanup(func() {
 		stop()

@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	client "github.com/prometheus/client_golang/prometheus"
@@ -41,9 +40,11 @@ const (
 // An Exporter answers scrapes.
 type Exporter struct {
 	*metrics.Meter
-	listen string
-	logger *slog.Logger
-	agent  atomic.Pointer[dropship.Agent]
+	listen   string
+	logger   *slog.Logger
+	agent    *dropship.Agent
+	handler  http.Handler
+	listener net.Listener
 }
 
 var _ dropship.Exporter = (*Exporter)(nil)
@@ -51,20 +52,23 @@ var _ dropship.Exporter = (*Exporter)(nil)
 // String returns where it listens.
 func (e *Exporter) String() string { return "metrics prometheus at " + e.listen }
 
-// Run implements dropship.Exporter: it listens, and answers.
-func (e *Exporter) Run(ctx context.Context, agent *dropship.Agent) error {
-	e.agent.Store(agent)
-	handler, err := e.handler()
-	if err != nil {
+// Open implements dropship.Exporter: it listens.
+func (e *Exporter) Open(ctx context.Context, agent *dropship.Agent) (err error) {
+	e.agent = agent
+	if e.handler, err = e.newHandler(); err != nil {
 		return err
 	}
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", e.listen)
-	if err != nil {
+	if e.listener, err = config.Listen(ctx, "tcp", e.listen); err != nil {
 		return fmt.Errorf("cannot listen for Prometheus at %s: %w", e.listen, err)
 	}
+	return nil
+}
+
+// Run implements dropship.Exporter: it answers.
+func (e *Exporter) Run(ctx context.Context) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", handler)
+	mux.Handle("GET /metrics", e.handler)
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout + headerTimeout,
 		ErrorLog: slog.NewLogLogger(e.logger.Handler(), slog.LevelDebug),
@@ -78,16 +82,15 @@ func (e *Exporter) Run(ctx context.Context, agent *dropship.Agent) error {
 			_ = server.Close()
 		}
 	})()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
 		e.logger.ErrorContext(ctx, "no metrics for Prometheus any more: restart the agent when that does no harm", "listen", e.listen, "error", err)
 		<-ctx.Done()
-		return nil
+		return
 	}
 	<-closed
-	return nil
 }
 
-func (e *Exporter) handler() (http.Handler, error) {
+func (e *Exporter) newHandler() (http.Handler, error) {
 	registry := client.NewRegistry()
 	for _, c := range []client.Collector{e, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := registry.Register(c); err != nil {
@@ -119,7 +122,7 @@ func (e *Exporter) Describe(c chan<- *client.Desc) {
 
 // Collect implements client_golang's Collector.
 func (e *Exporter) Collect(c chan<- client.Metric) {
-	for _, s := range e.Meter.Collect(e.agent.Load()) {
+	for _, s := range e.Meter.Collect(e.agent) {
 		d := descriptions[s.Metric]
 		switch s.Type {
 		case metrics.Counter:

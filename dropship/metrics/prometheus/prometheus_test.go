@@ -132,13 +132,17 @@ func running(t *testing.T) string {
 	m := dropship.NewMachine("web-01", dropship.NewStore(t.TempDir()), slog.New(slog.DiscardHandler))
 	m.Observe(e)
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx, dropship.NewAgent(m)) }()
+	if err := e.Open(ctx, dropship.NewAgent(m)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.Run(ctx)
+	}()
 	t.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
+		<-ended
 	})
 	return listen
 }
@@ -192,7 +196,7 @@ func TestAddressInUse(t *testing.T) {
 	}
 	defer l.Close()
 	listen := l.Addr().String()
-	err = newExporter(t, listen).Run(t.Context(), nil)
+	err = newExporter(t, listen).Open(t.Context(), nil)
 	if err == nil || !strings.Contains(err.Error(), "cannot listen for Prometheus at "+listen+": ") || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v, want an error that says what is in use", err)
 	}
