@@ -36,17 +36,17 @@ With --json it is an array of what GET /v1/services/NAME/history answers.`,
 
 func (a *app) history(ctx context.Context, r *running, name string, asJSON bool) error {
 	records, err := r.records(ctx, name, 0)
-	if err != nil {
+	if err != nil && len(records) == 0 {
 		return err
 	}
 	if asJSON {
-		return printJSON(a.stdout, records)
+		return cmp.Or(printJSON(a.stdout, records), err)
 	}
 	a.page().history(name, records)
-	return nil
+	return err
 }
 
-// records returns the last updates of a service, newest first.
+// records returns the last updates of a service, newest first. Beside an error it returns those that could be read.
 func (r *running) records(ctx context.Context, name string, limit int) ([]dropship.Record, error) {
 	if _, err := r.choose(ctx, []string{name}); err != nil {
 		return nil, err

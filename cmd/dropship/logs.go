@@ -47,7 +47,7 @@ func (a *app) logs(ctx context.Context, r *running, name, id string, asJSON bool
 		limit = 0
 	}
 	records, err := r.records(ctx, name, limit)
-	if err != nil {
+	if err != nil && len(records) == 0 {
 		return err
 	}
 	if id != "" {
@@ -60,7 +60,7 @@ func (a *app) logs(ctx context.Context, r *running, name, id string, asJSON bool
 	}
 	slices.Reverse(records)
 	if asJSON {
-		return printJSON(a.stdout, records)
+		return cmp.Or(printJSON(a.stdout, records), err)
 	}
 	p := a.page()
 	if len(records) == 0 {
@@ -72,7 +72,7 @@ func (a *app) logs(ctx context.Context, r *running, name, id string, asJSON bool
 		}
 		p.update(u)
 	}
-	return nil
+	return err
 }
 
 // update writes what is known of a past update.
