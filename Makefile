@@ -24,7 +24,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build cross man deb screens demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build cross man deb dist screens demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,11 @@ man: ## make the manual pages in packaging/man from the commands' help and from 
 
 # DEB_EDIT is a command that changes the copy of the checkout that is built: for tests of an upgrade.
 deb: ## build the Debian packages in DEB_DIR (dist), for DEB_ARCH (amd64 arm64), reproducibly
-	@COMMIT='$(COMMIT)' packaging/deb.sh $(if $(DEB_EDIT),-e '$(DEB_EDIT)') $(or $(DEB_DIR),dist) $(or $(DEB_ARCH),amd64 arm64)
+	@COMMIT='$(COMMIT)' packaging/copy.sh bash -euc '$(if $(DEB_EDIT),$(DEB_EDIT);) \
+	  packaging/deb.sh $(abspath $(or $(DEB_DIR),dist)) $(or $(DEB_ARCH),amd64 arm64)'
+
+dist: ## build a release in DIST_DIR (dist) for PLATFORMS, reproducibly: Debian packages, rpms, archives, SBOMs, SHA256SUMS
+	@COMMIT='$(COMMIT)' packaging/copy.sh packaging/dist.sh $(abspath $(or $(DIST_DIR),dist)) $(PLATFORMS)
 
 screens: ## take down in docs/screens.md what people see in a terminal; needs root and tmux
 	$(GO) run ./test/screens

@@ -12,7 +12,7 @@ packages=(
   e2fsprogs xfsprogs btrfs-progs bindfs mount                # disks of their own, for the errors that only real ones have
   iproute2 strace                                            # ss, to see who listens; faults at system calls
   curl                                                       # what the manual shows
-  debhelper dpkg-dev fakeroot lintian                        # make deb
+  debhelper dpkg-dev fakeroot lintian rpm                    # make deb, make dist
   systemd-container debootstrap                              # a machine with a systemd of its own, to install in
   memcached swift-account swift-container swift-object swift-proxy
   graphite-carbon graphite-web gunicorn
