@@ -39,7 +39,8 @@ func (r RollbackRequest) cause() askedError {
 
 // Rollback puts a release back that is kept on this machine, because a person wants it: an update like any other,
 // through both chains and with a slot, whose hooks get the status "rollback". What was installed until then is kept, and
-// quarantined, here and for the group, so that no check installs it again until Retry. A pause does not hinder it.
+// quarantined, here and for the group, so that no check installs it again until Retry; and so is what the repository
+// holds at that time, if that is something newer still. A pause does not hinder it.
 //
 // When ctx ends before the first hook has run it is abandoned with nothing changed. If the after chain of the release
 // that is put back fails, that is rolled back, and quarantined, in turn. ErrNoRelease: there is none like that. Other errors and outcomes
@@ -54,6 +55,7 @@ func (s *Service) Rollback(ctx context.Context, m *Machine, req RollbackRequest)
 		if err != nil {
 			return Result{}, &StepError{StepState, err}
 		}
+		u.published = u.newest(ctx)
 		u.beginUpdate(hooks.StatusRollback, rel.Hash, u.installedHash())
 		u.log.InfoContext(ctx, "rolling back, as asked for", "to", rel.Hash, "by", req.By, "reason", req.Reason)
 		if err := u.m.Store.Reserve(u.st); err != nil {
@@ -126,14 +128,48 @@ func (u *update) neverLive(r install.Release) bool {
 	return u.st.Staged != nil && u.st.Staged.ID == r.ID
 }
 
-// keepOut quarantines what a person took away, which the next check would install again. The function that it returns
-// waits until the group has been told, and is called when that is recorded.
-func (u *update) keepOut(ctx context.Context, j *Journal) (wait func()) {
-	if j.From.Hash == "" {
-		u.log.WarnContext(ctx, "what was at the destination has no hash that could be quarantined: pause the service to keep the next check from updating it")
-		return func() {}
+// newest returns what the repository holds, with its hash; nil if that cannot be told.
+func (u *update) newest(ctx context.Context) *install.Release {
+	asking, cancel := context.WithTimeout(ctx, newestTimeout)
+	defer cancel()
+	info, err := u.stat(asking)
+	r := install.Release{Hash: info.MD5, Revision: info.Revision, Artifact: u.Source.String()}
+	if staged, ok, _ := u.staged(info); ok && err == nil {
+		r.Hash = staged.Hash
 	}
-	return u.tell(ctx, u.quarantine(&Journal{UpdateID: j.UpdateID, To: j.From}, askedError{j.Error}))
+	if in := u.st.Installed; in != nil && err == nil && in.holds(r.Artifact, info) {
+		r.Hash = in.Hash
+	}
+	if err != nil || r.Hash == "" {
+		u.log.WarnContext(ctx, "cannot tell what the repository holds: if that is newer than what is taken away now, the next check installs it; pause the service to prevent that", "error", err)
+		return nil
+	}
+	return &r
+}
+
+// newestTimeout bounds the question of what the repository holds, which a rollback need not wait for.
+const newestTimeout = 5 * time.Second
+
+// keepOut quarantines what a person took away, and what was to come in its place, which the next check would install.
+// The function that it returns waits until the group has been told, and is called when that is recorded.
+func (u *update) keepOut(ctx context.Context, j *Journal) (wait func()) {
+	away := []install.Release{j.From}
+	if p := j.Published; p != nil && p.Hash != j.From.Hash && p.Hash != j.To.Hash {
+		away = append(away, *p)
+	}
+	var told []func()
+	for _, r := range away {
+		if r.Hash == "" {
+			u.log.WarnContext(ctx, "what was at the destination has no hash that could be quarantined: pause the service to keep the next check from updating it")
+			continue
+		}
+		told = append(told, u.tell(ctx, u.quarantine(&Journal{UpdateID: j.UpdateID, To: r}, askedError{j.Error})))
+	}
+	return func() {
+		for _, wait := range told {
+			wait()
+		}
+	}
 }
 
 // A Kept is a release on this machine that can be put back.

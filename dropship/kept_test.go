@@ -186,6 +186,22 @@ func TestRollbackWithoutASlotChangesNothing(t *testing.T) {
 	}
 }
 
+// The repository is down, too: the old release comes back all the same, and it is said what cannot be promised.
+func TestRollbackWhileTheRepositoryIsDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.threeReleases()
+	w.source.set(func(s *source) { s.err = errors.New("connection refused") })
+	if r, err := w.rollback(ann); err != nil || r.Hash != md5Hex(pack(t, "2")) {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	if !strings.Contains(w.log.String(), "cannot tell what the repository holds") {
+		t.Errorf("it is not said:\n%s", w.log)
+	}
+	w.source.set(func(s *source) { s.err = nil })
+	w.mustUpdate(dropship.Quarantine) // it still holds 3, which was taken away
+}
+
 // A kill before the switch changes nothing, one after it is a rollback that is completed.
 func TestRollbackThatIsKilled(t *testing.T) {
 	t.Parallel()

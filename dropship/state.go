@@ -55,7 +55,9 @@ type Journal struct {
 	Deaths   int             `json:"deaths,omitempty"` // processes that ended in the middle of it, at this status
 	Error    string          `json:"error,omitempty"`
 	By       string          `json:"by,omitempty"` // the person who asked for it, "user@host"; empty: nobody
-	Started  time.Time       `json:"started"`
+	// Published is what the repository held then, with its hash; nil: not known.
+	Published *install.Release `json:"published,omitempty"`
+	Started   time.Time        `json:"started"`
 }
 
 // abandonable reports whether the update can be given up before its switch, with what is installed staying: what

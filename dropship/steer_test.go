@@ -113,9 +113,16 @@ func TestRollbackOfAServiceThatWaitsForItsTurn(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		w.wantLive("1")
+		time.Sleep(time.Minute)
+		w.wantLive("1") // and not 3, which was about to come
+		if st := status(t, a); st.Reason.Code != dropship.ReasonQuarantined || len(st.Quarantined) != 2 {
+			t.Errorf("got %+v, quarantined %+v, want 2 and 3 to be", st.Reason, st.Quarantined)
+		}
+		if _, err := a.Retry(t.Context(), "web", "ann@web-01"); err != nil {
+			t.Fatal(err)
+		}
 		synctest.Wait()
-		w.wantLive("3") // which was never taken away
+		w.wantLive("3")
 	})
 }
 

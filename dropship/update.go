@@ -73,9 +73,11 @@ type update struct {
 	started time.Time
 	by      string // the person who asked for it; empty: nobody
 	reason  string // why that person did
-	log     *slog.Logger
-	unlock  func() // ends the ownership of the destination; nil without it
-	fetched bool   // a download was begun
+	// published is what the repository held when that person did, to be kept away; nil: not known.
+	published *install.Release
+	log       *slog.Logger
+	unlock    func() // ends the ownership of the destination; nil without it
+	fetched   bool   // a download was begun
 
 	corrected bool // what was remembered of the destination was not what is there
 
@@ -176,7 +178,7 @@ func (u *update) install(ctx context.Context, rel install.Release, status hooks.
 	}
 	j := &Journal{UpdateID: u.id, Status: status, To: rel, From: from, Chain: names(u.After), By: u.by, Started: u.started}
 	if u.by != "" {
-		j.Error = RollbackRequest{By: u.by, Reason: u.reason}.cause().Error()
+		j.Error, j.Published = RollbackRequest{By: u.by, Reason: u.reason}.cause().Error(), u.published
 	}
 	u.st.Journal, u.st.Unfinished = j, nil // the whole after chain will run now
 	if err := u.m.Store.Save(u.st); err != nil {
