@@ -155,6 +155,14 @@ func makePrivate(dir string) error {
 // logPause says at the start of a service's loop that nothing will be updated there.
 func (l *loop) logPause(ctx context.Context) {
 	if p, err := l.m.Store.Paused(l.service.Name); err == nil && p != nil {
-		l.log.WarnContext(ctx, "paused: not updated until it is resumed", "by", p.By, "since", p.Since, "until", p.Until, "reason", p.Reason)
+		l.logPaused(ctx, *p)
 	}
+}
+
+func (l *loop) logPaused(ctx context.Context, p Pause) {
+	log := l.log.With("by", p.By, "since", p.Since, "reason", p.Reason)
+	if !p.Until.IsZero() {
+		log = log.With("until", p.Until)
+	}
+	log.WarnContext(ctx, "paused: not updated until it is resumed")
 }

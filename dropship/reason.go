@@ -189,9 +189,9 @@ func (st Status) trouble() Reason {
 		prefix = "repository unreachable since " + c.FailingSince.UTC().Format(time.RFC3339) + ": "
 	case c.Step == StepSlot && !errors.Is(c.err, lock.ErrLost):
 		r.Code, prefix, r.Remedy = ReasonLock, "no slot: ", "mend the lock service, or the way to it"
-	case heldBack:
+	case heldBack || c.Outcome == GivenUp:
 		r.Code, r.Remedy = ReasonBackingOff, "mend what failed, and dropship retry "+st.Name+", or publish another artifact"
-		prefix = "backing off until " + held.Until.UTC().Format(time.RFC3339) + ": "
+		prefix = "backing off until " + r.Until.UTC().Format(time.RFC3339) + ": "
 	default:
 		r.Remedy = "mend what failed"
 		prefix = "cannot update: "

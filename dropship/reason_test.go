@@ -53,6 +53,11 @@ func TestReasons(t *testing.T) {
 			"no slot", func(w *world) { w.takesTurns(); w.locker.err = errors.New("consul is down") }, 0,
 			dropship.ReasonLock, "no slot: consul is down", "mend the lock service",
 		},
+		{"given up just now", func(w *world) {
+			w.mustUpdate(dropship.Updated)
+			w.source.publish(pack(w.t, "2"), "r2")
+			w.service.Before = hooks.Chain{w.hook("stop", fails(broken))}
+		}, 0, dropship.ReasonBackingOff, "before hook 1, stop: it is broken: see the log [31m", "dropship retry web"},
 		{"backing off", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")

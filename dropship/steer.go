@@ -86,7 +86,7 @@ func (a *Agent) Pause(name string, p Pause) (updating bool, err error) {
 	if err := a.m.Store.Pause(name, p); err != nil {
 		return false, err
 	}
-	l.log.Warn("paused: not updated until it is resumed", "by", p.By, "until", p.Until, "reason", p.Reason)
+	l.logPaused(context.Background(), p)
 	a.m.emit(Event{Type: Paused, Service: name, By: p.By, Reason: p.Reason})
 	updating = a.live.committed(name)
 	l.ask(func(context.Context) {}) // what has not begun its hooks begins anew, and finds the pause

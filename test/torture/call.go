@@ -112,6 +112,9 @@ func (f *callFault) round(ctx context.Context, r *Round) (_ Seen, err error) {
 		return seen, m.Recover(ctx)
 	}
 	if err := m.Settle(ctx, p); err != nil {
+		if strings.Contains(p.Log(), "cannot listen on the socket") {
+			return seen, m.Recover(ctx) // it did not start, as it should not: a service manager tries again
+		}
 		return "", err
 	}
 	if err := p.Stop(ctx); err != nil {

@@ -28,6 +28,7 @@ type Machine struct {
 	Variant     Variant
 
 	round     *Round
+	run       string // the agent's socket is in it: its name must be short
 	store     store
 	published []Release // in order; the last is in the repository
 	old       Release   // what was installed before the last publication
@@ -60,6 +61,9 @@ func newMachine(ctx context.Context, r *Round, v Variant) (_ *Machine, err error
 	}
 	if m.store, err = newStore(ctx, m); err != nil {
 		return nil, err
+	}
+	if m.run, err = os.MkdirTemp("", "dropship-torture-run-"); err != nil {
+		return nil, errors.Join(err, m.store.close())
 	}
 	defer func() {
 		if err != nil {
@@ -130,14 +134,14 @@ service "app" {
     type        = %q
 %s  }
   after "script" {
-    command = [%[12]q, "start"]
+    command = [%[7]q, "start"]
   }
   after "script" {
-    command = [%[12]q, "check"]
+    command = [%[7]q, "check"]
   }
 }
-`, m.StateDir, m.path("dropship.sock"), m.store.block(), m.round.Servers.Consul.Address, service.String(), more, m.path("hook"),
-		m.Variant.Repo, m.store.where(name), m.Destination, m.format(), persist, m.path("hook"))
+`, m.StateDir, filepath.Join(m.run, "dropship.sock"), m.store.block(), m.round.Servers.Consul.Address, service.String(), more, m.path("hook"),
+		m.Variant.Repo, m.store.where(name), m.Destination, m.format(), persist)
 	return os.WriteFile(m.path("dropship.hcl"), []byte(text), 0o600)
 }
 
@@ -230,7 +234,7 @@ func (m *Machine) Close() error {
 		p.Kill()
 		<-p.done
 	}
-	return m.store.close()
+	return errors.Join(m.store.close(), os.RemoveAll(m.run))
 }
 
 // mark makes a file that tells the hooks what to do: see hook.sh.
