@@ -58,3 +58,20 @@ service_path = "services"
 # lock "file" {
 #   path = "/run/dropship/lock"
 # }
+
+# Figures of what the agent does: none, unless there is such a block. /usr/share/doc/dropship/docs/metrics.md lists them.
+# metrics "prometheus" {
+#   listen = "127.0.0.1:10747"                # answers scrapes of /metrics, for whoever reaches it
+# }
+# For example:
+# metrics "graphite" {
+#   host     = "graphite.example.com"         # carbon, or a relay
+#   port     = 2003
+#   prefix   = "dropship.web-07"              # the default has this machine's name, with _ for dots
+#   interval = "10s"
+# }
+
+# A trace of each update: none, unless there is such a block.
+# tracing "otlp" {
+#   endpoint = "http://127.0.0.1:4318"        # or OTEL_EXPORTER_OTLP_ENDPOINT
+# }
