@@ -8,3 +8,9 @@ elif [ -d /run/systemd/system ]; then
 	# starts after it. Nobody waits for that here: the package may be upgraded by one of those hooks.
 	systemctl --no-block try-restart dropship.service >/dev/null 2>&1 || :
 fi
+# One of the administrator's, or of "dropship service install". A mask, which is a link to /dev/null, is no file.
+shadow=/etc/systemd/system/dropship.service
+if [ -f "$shadow" ]; then
+	echo "dropship: $shadow is in force and not the package's unit. To change that:" \
+		"rm $shadow && systemctl reenable dropship && systemctl restart dropship" >&2
+fi

@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// shadow is where a unit takes the place of the package's.
+const shadow = "/etc/systemd/system/dropship.service"
+
 func TestRemoveKeepsStateAndPurgeDoesNot(t *testing.T) {
 	t.Parallel()
 	m := boot(t, bookworm)
@@ -23,6 +26,8 @@ func TestRemoveKeepsStateAndPurgeDoesNot(t *testing.T) {
 	m.run("systemctl", "restart", "dropship")
 	w.waitLive("1")
 
+	const packaged = "/lib/systemd/system/dropship.service"
+	unit := m.read(packaged)
 	m.apt("remove", "dropship")
 	want(t, "the agent after remove", m.output("systemctl", "is-active", "dropship"), "inactive")
 	for _, path := range []string{"/etc/dropship.d/dropship.hcl", "/var/lib/dropship/web.json"} {
@@ -31,8 +36,16 @@ func TestRemoveKeepsStateAndPurgeDoesNot(t *testing.T) {
 	want(t, "the program after remove", m.exists("/usr/bin/dropship"), false)
 	want(t, "the application after remove", m.output("systemctl", "is-active", "web"), "active")
 
-	// Nothing is deployed by coming back.
-	m.apt("install", m.pkg)
+	// Nothing is deployed by coming back. A unit that somebody wrote meanwhile is in force, and apt tells how to be rid of it.
+	m.write(shadow, unit, 0o644)
+	m.run("systemctl", "enable", "dropship")
+	hint := m.apt("install", m.pkg)
+	want(t, "the unit in force", m.property("FragmentPath", "dropship"), shadow)
+	_, advice, _ := strings.Cut(hint, shadow+" is in force and not the package's unit. To change that: ")
+	advice, _, _ = strings.Cut(advice, "\n")
+	m.run("sh", "-ec", advice)
+	want(t, "the unit in force after "+advice, m.property("FragmentPath", "dropship"), packaged)
+	want(t, "systemctl is-enabled after "+advice, m.run("systemctl", "is-enabled", "dropship"), "enabled")
 	m.wait("the agent is back", func() bool { return m.property("ActiveState", "dropship") == "active" })
 	m.wait("it knows what it has installed", func() bool { return m.read("/srv/web/VERSION") == "1" })
 	want(t, "the hooks that ran", m.read("/srv/hooks"), "before update\nafter update\n")

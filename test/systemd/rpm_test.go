@@ -52,10 +52,13 @@ func TestRPM(t *testing.T) {
 	want(t, "the configuration after the upgrade", m.read(path), edited)
 	want(t, "what stands beside it", m.read(path+".rpmnew"), packaged+newerLine+"\n")
 
-	// An agent that the administrator has stopped stays so.
+	// An agent that the administrator has stopped stays so. A unit of the administrator's is in force, and rpm says so.
 	m.run("systemctl", "stop", "dropship")
-	m.rpm("--upgrade", "--oldpackage", older)
+	m.write(shadow, m.read("/usr/lib/systemd/system/dropship.service"), 0o644)
+	wantContains(t, "what rpm says", m.rpm("--upgrade", "--oldpackage", older), shadow+" is in force")
 	want(t, "the state after the downgrade", m.property("ActiveState", "dropship"), "inactive")
+	m.run("rm", shadow)
+	m.run("systemctl", "daemon-reload")
 	m.run("systemctl", "start", "dropship")
 
 	m.rpm("--erase", "dropship")
