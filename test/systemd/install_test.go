@@ -40,6 +40,11 @@ func installAndDeploy(t *testing.T, suite string) {
 	wantContains(t, "the journal", m.journal(), "no service is configured")
 	want(t, "dropship validate", m.run("dropship", "validate"), "/etc/dropship.d/dropship.hcl: no mistakes; 0 services in 1 file")
 	want(t, "mode of the configuration", m.run("stat", "-c", "%a %U:%G", "/etc/dropship.d/dropship.hcl"), "640 root:root")
+	want(t, "dropship status", m.run("dropship", "status"), "no service is configured")
+	if out, err := m.try("setpriv", "--reuid=nobody", "--clear-groups", "dropship", "status"); err == nil || !strings.Contains(out, "permission denied") {
+		t.Errorf("dropship status of another user: got %q (%v), want that permission is denied", out, err)
+	}
+	want(t, "mode of the socket's directory", m.run("stat", "-c", "%a %U:%G", "/run/dropship"), "700 root:root")
 	want(t, "mode of the state", m.run("stat", "-c", "%a %U:%G", "/var/lib/dropship"), "700 root:root")
 	want(t, "dpkg --verify", m.run("dpkg", "--verify", "dropship"), "")
 
