@@ -185,16 +185,9 @@ func (l *listing) symlink(entry, target string, _ attributes) error {
 }
 
 func (l *listing) hardLink(entry, target string) error {
-	name, err := clean(entry)
+	name, to, err := cleanLink(entry, target)
 	if err != nil {
 		return err
-	}
-	to, err := clean(target)
-	if err != nil {
-		return fmt.Errorf("it is a link to %q: %w", cut(target), err)
-	}
-	if to == name {
-		return errors.New("it is a link to itself")
 	}
 	e, ok := l.entries[to]
 	switch {

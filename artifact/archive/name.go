@@ -44,6 +44,20 @@ func clean(entry string) (string, error) {
 	return name, nil
 }
 
+// cleanLink returns the clean names of a hard link and of the entry that it is one to.
+func cleanLink(entry, target string) (name, to string, err error) {
+	if name, err = clean(entry); err != nil {
+		return "", "", err
+	}
+	if to, err = clean(target); err != nil {
+		return "", "", fmt.Errorf("it is a link to %q: %w", cut(target), err)
+	}
+	if to == name {
+		return "", "", errors.New("it is a link to itself")
+	}
+	return name, to, nil
+}
+
 // checkTarget says whether target leads outside the tree from a symlink at name. winding: it goes up
 // after it went down, and so what is there decides. All other targets are surely inside: they go up
 // through real directories only, and a symlink that they meet on the way down is checked itself.

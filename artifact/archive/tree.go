@@ -234,16 +234,9 @@ func (t *tree) symlink(entry, target string, a attributes) error {
 }
 
 func (t *tree) hardLink(entry, target string) error {
-	name, err := clean(entry)
+	name, to, err := cleanLink(entry, target)
 	if err != nil {
 		return err
-	}
-	to, err := clean(target)
-	if err != nil {
-		return fmt.Errorf("it is a link to %q: %w", cut(target), err)
-	}
-	if to == name {
-		return errors.New("it is a link to itself")
 	}
 	// Not through a symlink: only directories are in the map.
 	if _, ok := t.directories[path.Dir(to)]; !ok {

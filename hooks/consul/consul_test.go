@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/hcl/v2"
 
@@ -174,13 +173,7 @@ func TestMistakes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h, diags := hookstest.Decode(t, tt.kind, tt.source)
-			if diff := cmp.Diff(tt.want, hookstest.Mistakes(diags)); diff != "" {
-				t.Errorf("diagnostics (-want +got):\n%s", diff)
-			}
-			if h != nil {
-				t.Errorf("got a hook, %s, for a block with a mistake", h)
-			}
+			hookstest.Refuses(t, tt.kind, tt.source, tt.want)
 		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/dropship/dropship/hooks"
@@ -74,13 +73,7 @@ func TestMistakes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h, diags := hookstest.Decode(t, graphite.Kind(), tt.source)
-			if diff := cmp.Diff(tt.want, hookstest.Mistakes(diags)); diff != "" {
-				t.Errorf("diagnostics (-want +got):\n%s", diff)
-			}
-			if h != nil {
-				t.Errorf("got a hook, %s, for a block with a mistake", h)
-			}
+			hookstest.Refuses(t, graphite.Kind(), tt.source, tt.want)
 		})
 	}
 }

@@ -1,8 +1,10 @@
 package hookstest
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -53,4 +55,24 @@ func Mistakes(diags hcl.Diagnostics) []Mistake {
 		all = append(all, m)
 	}
 	return all
+}
+
+// Refuses decodes source, which has these mistakes and no other, and wants no hook of it. No diagnostic shows any of the
+// secrets; "planted" is always one.
+func Refuses(t testing.TB, kind hooks.Kind, source string, want []Mistake, secrets ...string) {
+	t.Helper()
+	h, diags := Decode(t, kind, source)
+	if diff := cmp.Diff(want, Mistakes(diags)); diff != "" {
+		t.Errorf("diagnostics (-want +got):\n%s", diff)
+	}
+	if h != nil {
+		t.Errorf("got a hook, %s, for a block with a mistake", h)
+	}
+	for _, d := range diags {
+		for _, secret := range append(secrets, "planted") {
+			if strings.Contains(d.Detail, secret) {
+				t.Errorf("a credential is shown: %s", d.Detail)
+			}
+		}
+	}
 }

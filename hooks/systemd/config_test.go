@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/dropship/dropship/hooks"
 	"github.com/dropship/dropship/hooks/hookstest"
 	"github.com/dropship/dropship/hooks/systemd"
@@ -78,13 +76,7 @@ func TestMistakes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h, diags := hookstest.Decode(t, systemd.Kind(), tt.source)
-			if diff := cmp.Diff(tt.want, hookstest.Mistakes(diags)); diff != "" {
-				t.Errorf("diagnostics (-want +got):\n%s", diff)
-			}
-			if h != nil {
-				t.Errorf("got a hook, %s, for a block with a mistake", h)
-			}
+			hookstest.Refuses(t, systemd.Kind(), tt.source, tt.want)
 		})
 	}
 }
