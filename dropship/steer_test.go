@@ -239,16 +239,21 @@ func TestPauseEnds(t *testing.T) {
 	})
 }
 
+// stopsSlowly publishes a release whose before chain takes ten seconds.
+func (w *world) stopsSlowly() {
+	w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error {
+		time.Sleep(10 * time.Second)
+		return nil
+	})}
+	w.source.publish(pack(w.t, "1"), "r1")
+}
+
 // An update whose hooks have begun is completed, and a pause says so.
 func TestPauseStopsNoUpdateInTheMiddle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error {
-			time.Sleep(10 * time.Second)
-			return nil
-		})}
-		w.source.publish(pack(t, "1"), "r1")
+		w.stopsSlowly()
 		a, _ := w.start(w.service)
 		if updating, err := a.Pause("web", dropship.Pause{By: "ann@web-01"}); err != nil || !updating {
 			t.Errorf("got %v, %v, want that an update is completed first", updating, err)
@@ -266,11 +271,7 @@ func TestWhatIsAskedOfAnAgentThatStops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error {
-			time.Sleep(10 * time.Second)
-			return nil
-		})}
-		w.source.publish(pack(t, "1"), "r1")
+		w.stopsSlowly()
 		a, stop := w.start(w.service)
 		ended := make(chan error)
 		go func() { _, err := a.Rollback(t.Context(), "web", ann); ended <- err }()
