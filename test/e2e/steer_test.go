@@ -113,8 +113,8 @@ func TestRollbackAndRetryOnARunningAgent(t *testing.T) {
 		for _, s := range last.Steps {
 			steps = append(steps, s.Step)
 		}
-		if len(steps) == 0 || steps[0] != dropship.StepSlot {
-			t.Errorf("the steps are %v, want a slot first", steps)
+		if len(steps) < 2 || steps[0] != dropship.StepCheck || steps[1] != dropship.StepSlot {
+			t.Errorf("the steps are %v, want the question what there is, and then a slot", steps)
 		}
 	}
 	ran := len(d.read("ran"))
