@@ -124,14 +124,8 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 	return nil
 }
 
-// result writes what came of a service: as one line, which a terminal has broken between its words.
-func (a *app) result(s *dropship.Service, text string) {
-	if isTerminal(a.stdout) {
-		a.page().hang(s.Name+": ", "", text)
-		return
-	}
-	fmt.Fprintf(a.stdout, "%s: %s\n", s.Name, text)
-}
+// result writes what came of a service.
+func (a *app) result(s *dropship.Service, text string) { a.sentence(s.Name+": ", text) }
 
 // applyOne updates a service, after completing what was interrupted before. wait limits only the waiting,
 // for a slot and for another process, not the work.

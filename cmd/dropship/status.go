@@ -92,7 +92,7 @@ func (p page) status(services []dropship.Status, now time.Time) {
 			r.cells[1], r.cells[2] = shortHash(cmp.Or(s.Installed.Hash, "unknown")), since(s.Installed.At, now)
 		}
 		if s.Repository != nil {
-			r.cells[3] = shortHash(cmp.Or(s.Repository.Hash, "unknown"))
+			r.cells[3] = shortHash(cmp.Or(s.Repository.Hash, sameHash(s), "unknown"))
 		}
 		switch {
 		case s.Paused != nil:
@@ -103,6 +103,15 @@ func (p page) status(services []dropship.Status, now time.Time) {
 		t.rows = append(t.rows, r)
 	}
 	p.table(t)
+}
+
+// sameHash returns the hash of what the repository holds where it does not know that itself, but the last check found
+// that it is what is installed.
+func sameHash(s dropship.Status) string {
+	if s.Installed == nil || s.Reason.Code != dropship.ReasonUpToDate {
+		return ""
+	}
+	return s.Installed.Hash
 }
 
 // state is how a service stands, in one word.

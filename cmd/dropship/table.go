@@ -64,6 +64,16 @@ func (p page) hang(begin, color, text string) {
 	}
 }
 
+// sentence writes a text behind a beginning: as one line, however long, which what reads it need not put together; on a
+// terminal as several, between words.
+func (a *app) sentence(begin, text string) {
+	if isTerminal(a.stdout) {
+		a.page().hang(begin, "", text)
+		return
+	}
+	fmt.Fprintf(a.stdout, "%s%s\n", begin, dropship.Printable(text))
+}
+
 // A table is rows below a head. Cells that do not fit in the width are cut, the widest first.
 type table struct {
 	head []string

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -42,10 +41,9 @@ func (a *app) why(ctx context.Context, r *running, name string, asJSON bool) err
 	if asJSON {
 		return printJSON(a.stdout, []dropship.Reason{reason})
 	}
-	// Each is one line, however long: a terminal breaks it, and what reads it elsewhere need not put it together.
-	fmt.Fprintln(a.stdout, dropship.Printable(reason.Text))
+	a.sentence("", reason.Text)
 	if reason.Remedy != "" {
-		fmt.Fprintln(a.stdout, "To change it:", dropship.Printable(reason.Remedy))
+		a.sentence("To change it: ", reason.Remedy)
 	}
 	return nil
 }
