@@ -37,6 +37,7 @@ type Record struct {
 	By           string       `json:"by,omitempty"`  // the person who asked for it; empty: nobody, there was something new
 	Reason       string       `json:"reason,omitempty"`
 	Recovered    bool         `json:"recovered,omitempty"` // another process began it, and was killed
+	Times        int          `json:"times,omitempty"`     // so often in a row the same hash was given up, this being the last time
 	Started      time.Time    `json:"started"`
 	Took         Seconds      `json:"took"`
 	Step         Step         `json:"step,omitempty"` // that failed
@@ -131,13 +132,20 @@ func (s *Store) historyDir(service string) string { return filepath.Join(s.dir, 
 
 // record keeps a record, and removes the oldest ones.
 func (s *Store) record(r *Record) error {
+	dir := s.historyDir(r.Service)
+	again := s.again(r)
+	if again != nil {
+		r.Times = max(again.Times, 1) + 1
+	}
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	dir := s.historyDir(r.Service)
 	if err := writeDurably(filepath.Join(dir, r.UpdateID+".json"), append(data, '\n')); err != nil {
 		return err
+	}
+	if again != nil {
+		err = os.Remove(filepath.Join(dir, again.UpdateID+".json"))
 	}
 	halves, _ := filepath.Glob(filepath.Join(dir, "*"+newSuffix)) // of processes that were killed
 	for _, half := range halves {
@@ -150,6 +158,19 @@ func (s *Store) record(r *Record) error {
 		ids = ids[:len(ids)-1]
 	}
 	return err
+}
+
+// again returns the last record if r is no more than its repetition: what cannot be installed is tried again and again,
+// and would take the place of all that was.
+func (s *Store) again(r *Record) *Record {
+	if r.Outcome != GivenUp || r.By != "" {
+		return nil
+	}
+	last, err := s.History(r.Service, 1)
+	if err != nil || len(last) == 0 || last[0].Outcome != GivenUp || last[0].By != "" || last[0].Hash != r.Hash || last[0].Step != r.Step {
+		return nil
+	}
+	return &last[0]
 }
 
 // updates returns the IDs of the updates of a service that are remembered, newest first.

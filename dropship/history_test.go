@@ -110,6 +110,27 @@ func slicesHas(records []dropship.Record, hash string) bool {
 	return false
 }
 
+// What is given up again and again takes one place, and not those of all that was.
+func TestHistoryCountsWhatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.publish(pack(t, "1"), "r1")
+	w.mustUpdate(dropship.Updated)
+	w.source.publish([]byte("no archive"), "r2")
+	for range 60 {
+		if _, err := w.service.Retry(t.Context(), w.machine, "ann@web-01"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.update(); err == nil {
+			t.Fatal("it was installed")
+		}
+	}
+	got := w.history()
+	if len(got) != 2 || got[0].Outcome != dropship.GivenUp || got[0].Times != 60 || got[1].Outcome != dropship.Updated {
+		t.Errorf("got %d records, the last %+v, want one that was given up 60 times, and the update", len(got), got[0])
+	}
+}
+
 // A history that cannot be written or read costs no update.
 func TestHistoryThatCannotBeKeptCostsNoUpdate(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,7 @@ func (s *Service) Rollback(ctx context.Context, m *Machine, req RollbackRequest)
 		}
 		rel, err := u.kept(req.To)
 		if err != nil {
-			return Result{}, &StepError{StepState, err}
+			return Result{}, &StepError{StepRollback, err}
 		}
 		u.published = u.newest(ctx)
 		u.beginUpdate(hooks.StatusRollback, rel.Hash, u.installedHash())
@@ -75,6 +75,22 @@ func (s *Service) Rollback(ctx context.Context, m *Machine, req RollbackRequest)
 		}
 		return r, err
 	})
+}
+
+// keeps returns why there is no release that a person means, or nil. It changes nothing.
+func (s *Service) keeps(m *Machine, name string) error {
+	st, err := m.Store.Load(s.Name)
+	if err != nil {
+		return &StepError{StepState, err}
+	}
+	u := &update{Service: s, m: m, st: st}
+	if err = u.look(); err == nil {
+		_, err = u.kept(name)
+	}
+	if err != nil {
+		return &StepError{StepRollback, err}
+	}
+	return nil
 }
 
 // kept returns the release that a person means.
@@ -109,11 +125,11 @@ func (u *update) named(name string, all []install.Release, current string) (inst
 	}
 	// The same bytes may have been installed twice.
 	if len(found) > 1 && slices.ContainsFunc(found, func(r install.Release) bool { return r.Hash != found[0].Hash }) {
-		return install.Release{}, fmt.Errorf("%w: %q is the beginning of several: give more of it", ErrNoRelease, name)
+		return install.Release{}, fmt.Errorf("%w: %q is the beginning of several: give more of it (dropship status %s lists them)", ErrNoRelease, name, u.Name)
 	}
 	switch {
 	case len(found) == 0:
-		return install.Release{}, fmt.Errorf("%w: no release of %s whose hash or id begins with %q (at least %d characters) is kept on this machine", ErrNoRelease, u.Name, name, shortestName)
+		return install.Release{}, fmt.Errorf("%w: no release of %s whose hash or id begins with %q (at least %d characters) is kept on this machine (dropship status %s lists them)", ErrNoRelease, u.Name, name, shortestName, u.Name)
 	case slices.ContainsFunc(found, func(r install.Release) bool { return r.ID == current }):
 		return install.Release{}, fmt.Errorf("%w to go back to: %s is at the destination", ErrNoRelease, found[0].Hash)
 	}

@@ -49,8 +49,8 @@ type Reason struct {
 	Until  time.Time  `json:"until,omitzero"` // when it changes by itself
 }
 
-// reason finds it. unreadable is why the state, or the pause, could not be read.
-func reason(st Status, file string, rejected *Rejected, unreadable error) Reason {
+// reason finds it. file is where the service is configured, left what is still to be put in order, and unreadable why the state, or the pause, could not be read.
+func reason(st Status, file string, left *Unfinished, rejected *Rejected, unreadable error) Reason {
 	a, c := st.Activity, st.LastCheck
 	switch {
 	case a != nil && a.UpdateID != "":
@@ -59,6 +59,10 @@ func reason(st Status, file string, rejected *Rejected, unreadable error) Reason
 		return Reason{Code: ReasonState, Text: oneLine(unreadable), Remedy: "mend what the error names"}
 	case rejected != nil && slices.Contains(rejected.Files, file):
 		return rejected.reason()
+	case st.Failed != nil:
+		return st.failureReason()
+	case left != nil:
+		return Reason{Code: ReasonUnfinished, Text: oneLine(outOfOrder(left)), Remedy: "mend what those hooks need: they are run again", Since: left.Update.Started, Until: left.Next}
 	case st.Paused != nil && (c == nil || !c.fine()):
 		return Reason{Code: ReasonPaused, Text: st.Paused.String(), Remedy: "dropship resume " + st.Name, Since: st.Paused.Since, Until: st.Paused.Until}
 	case c == nil:
@@ -104,6 +108,9 @@ func underWay(a Activity) Reason {
 			text += fmt.Sprintf(", and %d more ahead", n)
 		}
 		return Reason{Code: ReasonWaiting, Text: text, Remedy: "wait for its turn, or see to what " + holder.Host + " is doing", Since: a.StepSince}
+	}
+	if a.Step == StepHold {
+		return Reason{Code: ReasonUpToDate, Text: "up to date at " + a.Hash + ", and keeps its slot for a while, so that trouble shows before the next machine's turn", Since: a.StepSince}
 	}
 	text := fmt.Sprintf("%s %s is under way: step %s", a.Status, a.UpdateID, a.Step)
 	if a.Hook != nil {
@@ -172,8 +179,6 @@ func (st Status) trouble() Reason {
 	_, empty := errors.AsType[emptyHandedError](c.err)
 	prefix := ""
 	switch {
-	case len(st.Unfinished) > 0 && c.Step == StepAfter:
-		r.Code, r.Remedy = ReasonUnfinished, "mend what those hooks need: they are run again"
 	case errors.Is(c.err, ErrServiceBusy):
 		r.Code, r.Remedy = ReasonBusy, "wait for that process, or end it"
 	case wrong || size:
@@ -212,6 +217,13 @@ func (st Status) trouble() Reason {
 
 // oneLine returns the text of an error as part of a line.
 func oneLine(err error) string {
-	text := strings.Join(strings.Fields(short(err.Error())), " ")
+	var b strings.Builder
+	for line := range strings.Lines(err.Error()) {
+		if before := b.String(); before != "" && !strings.HasSuffix(before, ":") {
+			b.WriteString(";") // errors that were joined
+		}
+		b.WriteString(" " + strings.TrimSpace(line))
+	}
+	text := strings.Join(strings.Fields(short(b.String())), " ")
 	return cmp.Or(text, "no text")
 }

@@ -73,6 +73,25 @@ func TestReasons(t *testing.T) {
 				return nil
 			})}
 		}, time.Minute, dropship.ReasonQuarantined, "quarantined: hash " + md5Hex(pack(t, "2")) + " failed on web-01 at 2000-01-01T00:00:00Z: after hook 1, check: it is broken", "dropship retry web"},
+		{"failed, and checked since", func(w *world) {
+			w.mustUpdate(dropship.Updated)
+			w.source.publish(pack(w.t, "2"), "r2")
+			w.service.After = hooks.Chain{w.hook("check", func(_ context.Context, ev hooks.Event) error {
+				if ev.Status == hooks.StatusFailed {
+					return nil
+				}
+				return broken
+			})}
+		}, 10 * time.Minute, dropship.ReasonFailed, "the last update failed, and could not be undone: ", "look into it"},
+		{"not in order, and paused", func(w *world) {
+			w.mustUpdate(dropship.Updated)
+			w.source.publish(pack(w.t, "2"), "r2")
+			w.service.Before = hooks.Chain{w.hook("stop", fails(broken))}
+			w.service.After = hooks.Chain{w.hook("start", func(context.Context, hooks.Event) error {
+				_ = w.machine.Store.Pause("web", dropship.Pause{By: "ann@web-01", Since: time.Now()})
+				return broken
+			})}
+		}, 10 * time.Minute, dropship.ReasonUnfinished, "start still to run: ", "mend what those hooks need"},
 		{"failed", func(w *world) {
 			w.service.After = hooks.Chain{w.hook("check", fails(broken))}
 		}, 0, dropship.ReasonFailed, "the last update failed, and could not be undone: ", "look into it"},

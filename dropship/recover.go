@@ -27,7 +27,7 @@ func (u *update) recover(ctx context.Context) (r Result, err error) {
 	defer func() { r.Took = max(0, r.Took) }()
 	ctx = context.WithoutCancel(ctx)
 	j := u.st.Journal
-	u.id, u.by, u.recovered = j.UpdateID, j.By, true
+	u.id, u.by, u.reason, u.recovered = j.UpdateID, j.By, j.Reason, true
 	u.beginUpdate(j.Status, j.To.Hash, j.From.Hash)
 	u.log = u.m.Logger.With("service", u.Name, "update_id", u.id)
 	u.log.WarnContext(ctx, "an update was interrupted: completing or undoing it", "hash", j.To.Hash, "status", string(j.Status))

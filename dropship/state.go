@@ -54,7 +54,8 @@ type Journal struct {
 	Hook     int             `json:"hook,omitempty"`   // position in that chain: all before it have run
 	Deaths   int             `json:"deaths,omitempty"` // processes that ended in the middle of it, at this status
 	Error    string          `json:"error,omitempty"`
-	By       string          `json:"by,omitempty"` // the person who asked for it, "user@host"; empty: nobody
+	By       string          `json:"by,omitempty"`     // the person who asked for it, "user@host"; empty: nobody
+	Reason   string          `json:"reason,omitempty"` // why that person did
 	// Published is what the repository held then, with its hash; nil: not known.
 	Published *install.Release `json:"published,omitempty"`
 	Started   time.Time        `json:"started"`

@@ -59,12 +59,13 @@ func (a *Agent) status(l *loop) Status {
 	}
 	now := a.live.of(s.Name)
 	st.Activity, st.LastCheck, st.NextCheck, st.Repository, st.SeenAt = now.activity, now.check, now.next, now.remote, now.seen
+	var left *Unfinished
 	state, err := a.m.Store.Load(s.Name)
 	if err == nil && state.Destination == st.Destination {
 		st.Installed = state.Installed
 		st.Quarantined, st.Failed = state.Quarantine, state.Failed
 		if state.Unfinished != nil {
-			st.Unfinished = state.Unfinished.Names()
+			left, st.Unfinished = state.Unfinished, state.Unfinished.Names()
 		}
 	}
 	var perr error
@@ -72,7 +73,7 @@ func (a *Agent) status(l *loop) Status {
 	if err == nil {
 		err = perr
 	}
-	st.Reason = reason(st, s.File, a.Rejected(), err)
+	st.Reason = reason(st, s.File, left, a.Rejected(), err)
 	return st
 }
 

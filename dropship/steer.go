@@ -12,6 +12,10 @@ import (
 // Check checks a service at once, whatever is due, and returns what came of it: when there was nothing to install, or
 // could be none, or, where there is, when its update has begun. What failed and is held back stays so; see Retry.
 func (a *Agent) Check(ctx context.Context, name string) (Event, error) {
+	if a.live.waits(name) { // what is published meanwhile is noticed when its turn comes: it keeps its place
+		now := a.live.of(name).activity
+		return Event{Time: time.Now(), Type: UpdateBegun, Service: name, UpdateID: now.UpdateID, Status: now.Status, Hash: now.Hash, PreviousHash: now.PreviousHash, By: now.By}, nil
+	}
 	type subscription struct {
 		events <-chan Event
 		cancel func()
@@ -43,6 +47,13 @@ func (a *Agent) Check(ctx context.Context, name string) (Event, error) {
 // Rollback is Service.Rollback, by the running agent. It returns when the release is back and its hooks have run, or
 // that has failed. A ctx that ends while it waits for a slot gives it up; later it is completed.
 func (a *Agent) Rollback(ctx context.Context, name string, req RollbackRequest) (Result, error) {
+	l, err := a.loop(name)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := l.service.keeps(a.m, req.To); err != nil { // before anything gives way to it
+		return Result{}, err
+	}
 	return askFor(ctx, a, name, func(loopCtx context.Context, l *loop) (Result, error) {
 		attempt, cancel := context.WithCancelCause(loopCtx)
 		defer cancel(nil)
@@ -65,6 +76,11 @@ func (a *Agent) Rollback(ctx context.Context, name string, req RollbackRequest) 
 
 // Retry is Service.Retry, by the running agent, which then checks at once.
 func (a *Agent) Retry(ctx context.Context, name, by string) ([]Quarantined, error) {
+	if a.live.waits(name) {
+		if st, err := a.m.Store.Load(name); err == nil && len(st.Quarantine) == 0 {
+			return nil, nil // there is nothing to be freed, and it keeps its place in line
+		}
+	}
 	return askFor(ctx, a, name, func(loopCtx context.Context, l *loop) ([]Quarantined, error) {
 		freed, err := l.service.Retry(loopCtx, l.m, by)
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 type queue struct {
 	locker
 	free chan struct{}
+	came atomic.Int32 // how often somebody came into line
 }
 
 func (q *queue) Acquire(ctx context.Context, req lock.Request) (lock.Lease, error) {
@@ -25,6 +27,7 @@ func (q *queue) Acquire(ctx context.Context, req lock.Request) (lock.Lease, erro
 		return q.locker.Acquire(ctx, req)
 	default:
 	}
+	q.came.Add(1)
 	ahead := []lock.Holder{{Host: "web-07", PID: 12, Service: "web", Since: time.Now().Add(-time.Minute), Holding: true}}
 	req.Waiting(ahead)
 	select {
@@ -126,18 +129,34 @@ func TestRollbackOfAServiceThatWaitsForItsTurn(t *testing.T) {
 	})
 }
 
-// Retry reaches a service that waits for hours.
-func TestRetryOfAServiceThatWaitsForItsTurn(t *testing.T) {
+// Who asks a service that waits for hours is answered at once, and costs it its place in line only where that is needed.
+func TestAServiceThatWaitsForItsTurnKeepsItsPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		q := w.queues()
 		w.source.publish(pack(t, "1"), "r1")
 		a, _ := w.start(w.service)
-		seen := make(chan error)
-		go func() { _, err := a.Retry(t.Context(), "web", "ann@web-01"); seen <- err }()
-		if err := <-seen; err != nil {
+		if _, err := a.Retry(t.Context(), "web", "ann@web-01"); err != nil {
+			t.Error(err)
+		}
+		if e, err := a.Check(t.Context(), "web"); err != nil || e.Type != dropship.UpdateBegun || e.Hash != md5Hex(pack(t, "1")) {
+			t.Errorf("check: got %+v, %v, want the update that waits", e, err)
+		}
+		if _, err := a.Rollback(t.Context(), "web", ann); !errors.Is(err, dropship.ErrNoRelease) {
+			t.Errorf("rollback: got %v, want ErrNoRelease", err)
+		}
+		synctest.Wait()
+		if n := q.came.Load(); n != 1 {
+			t.Errorf("it came into line %d times, want once", n)
+		}
+		st := w.state()
+		st.Quarantine = append(st.Quarantine, dropship.Quarantined{Hash: md5Hex([]byte("bad")), UpdateID: "x"})
+		if err := w.machine.Store.Save(st); err != nil {
 			t.Fatal(err)
+		}
+		if freed, err := a.Retry(t.Context(), "web", "ann@web-01"); err != nil || len(freed) != 1 {
+			t.Errorf("retry: got %+v, %v, want what was quarantined", freed, err)
 		}
 		close(q.free)
 		synctest.Wait()
@@ -274,7 +293,7 @@ func TestWhatIsAskedOfAnAgentThatStops(t *testing.T) {
 		w.stopsSlowly()
 		a, stop := w.start(w.service)
 		ended := make(chan error)
-		go func() { _, err := a.Rollback(t.Context(), "web", ann); ended <- err }()
+		go func() { _, err := a.Retry(t.Context(), "web", ann.By); ended <- err }()
 		synctest.Wait()
 		go stop()
 		if err := <-ended; err == nil || !strings.Contains(err.Error(), "stopping") {

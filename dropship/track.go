@@ -141,6 +141,12 @@ func (t *tracker) forget(name string) {
 	delete(t.services, name)
 }
 
+// waits reports whether an update waits for its slot.
+func (t *tracker) waits(name string) bool {
+	a := t.of(name).activity
+	return a != nil && a.UpdateID != "" && a.Step == StepSlot
+}
+
 // committed reports whether there is an update whose hooks have begun: it will be completed.
 func (t *tracker) committed(name string) bool {
 	a := t.of(name).activity

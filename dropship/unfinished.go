@@ -106,10 +106,12 @@ func (u *update) putInOrder(ctx context.Context) {
 // outOfOrder returns an error as long as something is unfinished: this machine needs somebody's eye even if it has
 // what the repository holds.
 func (u *update) outOfOrder() error {
-	left := u.st.Unfinished
-	if left == nil {
+	if u.st.Unfinished == nil {
 		return nil
 	}
-	return &StepError{StepAfter, fmt.Errorf("not in order since update %s failed: %s still to run: %s",
-		left.Update.UpdateID, strings.Join(left.Names(), ", "), left.Error)}
+	return &StepError{StepAfter, outOfOrder(u.st.Unfinished)}
+}
+
+func outOfOrder(left *Unfinished) error {
+	return fmt.Errorf("not in order since update %s failed: %s still to run: %s", left.Update.UpdateID, strings.Join(left.Names(), ", "), left.Error)
 }

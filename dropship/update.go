@@ -178,7 +178,8 @@ func (u *update) install(ctx context.Context, rel install.Release, status hooks.
 	}
 	j := &Journal{UpdateID: u.id, Status: status, To: rel, From: from, Chain: names(u.After), By: u.by, Started: u.started}
 	if u.by != "" {
-		j.Error, j.Published = RollbackRequest{By: u.by, Reason: u.reason}.cause().Error(), u.published
+		j.Reason, j.Published = u.reason, u.published
+		j.Error = RollbackRequest{By: u.by, Reason: u.reason}.cause().Error()
 	}
 	u.st.Journal, u.st.Unfinished = j, nil // the whole after chain will run now
 	if err := u.m.Store.Save(u.st); err != nil {

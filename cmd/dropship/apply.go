@@ -143,10 +143,15 @@ func applyOne(ctx context.Context, m *dropship.Machine, s *dropship.Service, wai
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	said := false
 	for {
 		r, err := s.Update(ctx, m)
 		switch {
 		case errors.Is(err, dropship.ErrServiceBusy):
+			if !said {
+				said = true
+				logger.Info("another dropship process works on this service: waiting for its end", "service", s.Name)
+			}
 			select {
 			case <-time.After(200 * time.Millisecond):
 			case <-ctx.Done():

@@ -68,6 +68,12 @@ func checkedLine(e dropship.Event) string {
 		return fmt.Sprintf("%s %s to %s has begun", e.Status, e.UpdateID, cmp.Or(e.Hash, "a hash that the download will tell"))
 	case e.Error != "":
 		return e.Error
+	case e.Outcome == dropship.Quarantine:
+		held := "what the repository holds"
+		if e.Remote != nil && e.Remote.Hash != "" {
+			held = e.Remote.Hash
+		}
+		return fmt.Sprintf("%s is quarantined, still at %s", held, cmp.Or(e.Hash, "nothing"))
 	default:
 		return fmt.Sprintf("%s (%s)", e.Outcome, cmp.Or(e.Hash, "nothing installed"))
 	}

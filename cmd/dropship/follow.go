@@ -50,6 +50,16 @@ func (f *follower) follow(events iter.Seq2[dropship.Event, error], by string, te
 	}
 }
 
+// hasBegun reports whether the rollback has.
+func (f *follower) hasBegun() bool {
+	select {
+	case <-f.begun:
+		return true
+	default:
+		return false
+	}
+}
+
 // outcome waits for what came of it after it was given up.
 func (f *follower) outcome() (dropship.Result, error) {
 	select {

@@ -64,7 +64,7 @@ func (p page) history(name string, records []dropship.Record) {
 		r := row{
 			cells: []string{
 				u.Started.Local().Format(time.DateTime), u.UpdateID[strings.LastIndex(u.UpdateID, "-")+1:],
-				shortHash(cmp.Or(u.Hash, "unknown")), string(u.Outcome), took(u.Took), cmp.Or(u.By, "-"),
+				shortHash(cmp.Or(u.Hash, "unknown")), result(u), took(u.Took), cmp.Or(u.By, "-"),
 			},
 			note: shorten(cmp.Or(u.Error, u.Reason)),
 		}
@@ -74,6 +74,20 @@ func (p page) history(name string, records []dropship.Record) {
 		t.rows = append(t.rows, r)
 	}
 	p.table(t)
+}
+
+// result says in a few words what came of an update.
+func result(u dropship.Record) string {
+	switch {
+	case u.Recovered && u.Outcome == dropship.Recovered && u.Error != "":
+		return "undone after a kill"
+	case u.Recovered && u.Outcome == dropship.Recovered:
+		return "done after a kill"
+	case u.Times > 1:
+		return fmt.Sprintf("%s ×%d", u.Outcome, u.Times)
+	default:
+		return string(u.Outcome)
+	}
 }
 
 // took is a duration, as exact as people want it.

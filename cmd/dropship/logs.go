@@ -81,7 +81,7 @@ func (p page) update(u dropship.Record) {
 	if u.Error != "" {
 		color = red
 	}
-	p.hang("", color, fmt.Sprintf("%s %s: %s in %s", u.Status, u.UpdateID, u.Outcome, took(u.Took)))
+	p.hang("", color, fmt.Sprintf("%s %s: %s in %s", u.Status, u.UpdateID, result(u), took(u.Took)))
 	p.line("to", "%s", cmp.Or(u.Hash, "a hash that was not known yet"))
 	p.line("began", "%s", local(u.Started))
 	if u.By != "" {
@@ -119,7 +119,11 @@ func (p page) course(u dropship.Record) {
 	}
 	for _, h := range u.Hooks {
 		parts = append(parts, part{h.Started, func() {
-			p.line(fmt.Sprintf("%s %d", h.Phase, h.Index+1), "%s", hookEnd(h))
+			as := ""
+			if h.Status != u.Status && h.Status != "" {
+				as = fmt.Sprintf("(%s) ", h.Status)
+			}
+			p.line(fmt.Sprintf("%s %d", h.Phase, h.Index+1), "%s%s", as, hookEnd(h))
 			for line := range strings.Lines(h.Output) {
 				fmt.Fprintf(p.w, "  %-*s | %s\n", nameWidth, "", strings.TrimRight(dropship.Printable(line), " "))
 			}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,8 +37,11 @@ where an update is completed first.`,
 		Args:              someServices,
 		ValidArgsFunction: a.completeServices,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if reason == "" {
+			if strings.TrimSpace(reason) == "" {
 				return fmt.Errorf("pause needs --reason: whoever finds the service paused has to know why")
+			}
+			if until == "" && cmd.Flags().Changed("until") || length == 0 && cmd.Flags().Changed("for") {
+				return errors.New("--until and --for need a time to come; without them the pause has no end")
 			}
 			p := dropship.Pause{By: by(), Reason: reason}
 			var err error

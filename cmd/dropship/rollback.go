@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dropship/dropship/dropship"
+	"github.com/dropship/dropship/dropship/api"
 )
 
 // A rolledBack is what came of a rollback, for machines.
@@ -44,6 +46,9 @@ destination now, and before), took in seconds, and error.`,
 		Args:              oneService,
 		ValidArgsFunction: a.completeService,
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if req.To == "" && cmd.Flags().Changed("to") {
+				return errors.New("--to is empty: name a release, or leave --to out for the one before the current one")
+			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			defer context.AfterFunc(ctx, stop)() // a second one ends the process at once
@@ -77,6 +82,9 @@ func (a *app) rollback(ctx context.Context, r *running, name string, req dropshi
 	go f.follow(events, req.By, func(text string) { a.progress(name, "%s", text) })
 
 	result, err := r.Rollback(ctx, name, req)
+	if errors.Is(err, api.ErrUnreachable) && f.hasBegun() {
+		return &exitError{exitUnreachable, fmt.Errorf("what came of the rollback of %s is not known: the agent ended in the middle of it (%w); its next start completes or undoes it: dropship history %s", name, err, name)}
+	}
 	if err != nil && ctx.Err() != nil {
 		a.progress(name, "told to stop: giving up, unless its hooks have begun")
 		result, err = f.outcome()

@@ -116,7 +116,7 @@ func sameHash(s dropship.Status) string {
 
 // state is how a service stands, in one word.
 func state(s dropship.Status) string {
-	if s.Paused != nil {
+	if s.Paused != nil && s.Reason.Code != dropship.ReasonUpdating {
 		return "PAUSED"
 	}
 	return string(s.Reason.Code)

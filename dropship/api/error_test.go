@@ -147,7 +147,7 @@ func TestStoppingAgentSaysSo(t *testing.T) {
 	m := started(t)
 	m.stop()
 	m.agent.Wait()
-	_, err := m.client.Rollback(t.Context(), "web", dropship.RollbackRequest{By: "ann@desk"})
+	_, err := m.client.Retry(t.Context(), "web", "ann@desk")
 	if !errors.Is(err, dropship.ErrEnded) {
 		t.Errorf("got error %v, want ErrEnded", err)
 	}

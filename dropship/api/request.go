@@ -85,7 +85,7 @@ func (r pauseRequest) check() error {
 
 // person returns why by does not name one.
 func person(by string) error {
-	if by == "" {
+	if strings.TrimSpace(by) == "" {
 		return &Error{Code: CodeBadRequest, Message: `by is missing: the person who wants it, "user@host"`}
 	}
 	return text("by", by, longestName)
