@@ -17,7 +17,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Have the agent check services now",
 		Long: `Check has the running agent ask the repositories of the named services now, whatever is due. It says what came of it,
 and does not wait for an update that begins: dropship status shows how far that is. What is held back after failures
-stays so; dropship retry has it tried.
+stays so; dropship retry has it tried. An update that waits for its slot keeps its place in line.
 
 Exit code 1 if a service could not be checked. With --json the result is an array of one event for each service, as
 GET /v1/events tells them: of type "checked", or "update-begun".`,
