@@ -109,7 +109,7 @@ func (u *update) kept(name string) (install.Release, error) {
 	for _, r := range all {
 		_, bad := u.st.quarantined("", r.Hash, "")
 		same := r.Hash != "" && r.Hash == current.Hash // installed twice
-		if r.ID != current.ID && !same && !u.neverLive(r) && !bad && (!known || r.Staged.Before(current.Staged)) {
+		if r.ID != current.ID && !same && !u.st.neverLive(r) && !bad && (!known || r.Staged.Before(current.Staged)) {
 			return r, nil
 		}
 	}
@@ -140,9 +140,7 @@ func (u *update) named(name string, all []install.Release, current string) (inst
 }
 
 // neverLive reports whether r was only staged so far.
-func (u *update) neverLive(r install.Release) bool {
-	return u.st.Staged != nil && u.st.Staged.ID == r.ID
-}
+func (st *State) neverLive(r install.Release) bool { return st.Staged != nil && st.Staged.ID == r.ID }
 
 // newest returns what the repository holds, with its hash; nil if that cannot be told.
 func (u *update) newest(ctx context.Context) *install.Release {
@@ -197,4 +195,37 @@ type Kept struct {
 	Staged      time.Time `json:"staged"`
 	Current     bool      `json:"current"`
 	Quarantined bool      `json:"quarantined"`
+}
+
+// Releases returns the releases of a service that are kept on this machine, newest first.
+func (a *Agent) Releases(name string) ([]Kept, error) {
+	l, err := a.loop(name)
+	if err != nil {
+		return nil, err
+	}
+	return l.service.releases(a.m)
+}
+
+func (s *Service) releases(m *Machine) ([]Kept, error) {
+	st, err := m.Store.Load(s.Name)
+	if err != nil {
+		return nil, &StepError{StepState, err}
+	}
+	all, err := s.Site.Releases()
+	if err != nil {
+		return nil, &StepError{StepState, err}
+	}
+	current, _, err := s.Site.Current()
+	if err != nil {
+		return nil, &StepError{StepState, err}
+	}
+	kept := []Kept{}
+	for _, r := range all {
+		if st.neverLive(r) {
+			continue
+		}
+		_, bad := st.quarantined("", r.Hash, "")
+		kept = append(kept, Kept{ID: r.ID, Hash: r.Hash, SHA256: r.SHA256, Size: r.Size, Staged: r.Staged, Current: r.ID == current.ID, Quarantined: bad})
+	}
+	return kept, nil
 }

@@ -76,36 +76,3 @@ func (a *Agent) status(l *loop) Status {
 	st.Reason = reason(st, s.File, left, a.Rejected(), err)
 	return st
 }
-
-// Releases returns the releases of a service that are kept on this machine, newest first.
-func (a *Agent) Releases(name string) ([]Kept, error) {
-	l, err := a.loop(name)
-	if err != nil {
-		return nil, err
-	}
-	return l.service.releases(a.m)
-}
-
-func (s *Service) releases(m *Machine) ([]Kept, error) {
-	st, err := m.Store.Load(s.Name)
-	if err != nil {
-		return nil, &StepError{StepState, err}
-	}
-	all, err := s.Site.Releases()
-	if err != nil {
-		return nil, &StepError{StepState, err}
-	}
-	current, _, err := s.Site.Current()
-	if err != nil {
-		return nil, &StepError{StepState, err}
-	}
-	kept := []Kept{}
-	for _, r := range all {
-		if st.Staged != nil && st.Staged.ID == r.ID {
-			continue // never live so far
-		}
-		_, bad := st.quarantined("", r.Hash, "")
-		kept = append(kept, Kept{ID: r.ID, Hash: r.Hash, SHA256: r.SHA256, Size: r.Size, Staged: r.Staged, Current: r.ID == current.ID, Quarantined: bad})
-	}
-	return kept, nil
-}

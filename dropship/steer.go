@@ -124,3 +124,6 @@ func (a *Agent) Resume(name, by string) (*Pause, error) {
 	l.ask(func(context.Context) {})
 	return p, nil
 }
+
+// Subscribe returns what happens on the agent's machine from now on; see Hub.
+func (a *Agent) Subscribe() (events <-chan Event, cancel func()) { return a.hub.Subscribe() }

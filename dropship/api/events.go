@@ -36,7 +36,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.write(w, nil, &Error{Code: CodeTooMany, Message: fmt.Sprintf("%d follow the events, which is as many as may", maxStreams)})
 		return
 	}
-	events, cancel := s.hub.Subscribe()
+	events, cancel := s.agent.Subscribe()
 	defer cancel()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")

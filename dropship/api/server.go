@@ -35,19 +35,17 @@ type Server struct {
 	agent   *dropship.Agent
 	store   *dropship.Store
 	about   Agent
-	hub     dropship.Hub
 	streams chan struct{} // an element for each stream of events
 	patient time.Duration // writeTimeout, but in a test
 	http    http.Server
 	end     context.CancelCauseFunc
 }
 
-// NewServer returns a server for an agent that has not started, on its machine. about says what the agent cannot know of
+// NewServer returns a server for an agent, on its machine. about says what the agent cannot know of
 // its process: Version, Started, Config.
 func NewServer(agent *dropship.Agent, m *dropship.Machine, about Agent) *Server {
 	s := &Server{agent: agent, store: m.Store, about: about, streams: make(chan struct{}, maxStreams), patient: writeTimeout}
 	s.about.PID, s.about.Hostname = os.Getpid(), m.Hostname
-	m.Observe(&s.hub)
 	ctx, end := context.WithCancelCause(context.Background())
 	s.end = end
 	s.http = http.Server{
