@@ -24,7 +24,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build cross man deb dist screens demo test torture fuzz packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build cross man deb dist screens demo test bench torture fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ test: test-servers ## run all tests (or PACKAGES=...) with the race detector aga
 	DROPSHIP_REQUIRE_SERVERS=1 $(GO) test -race -shuffle=on -timeout 10m $(PACKAGES)
 
 # The servers stay up, for the next run.
+bench: build test-servers ## print how fast and light Dropship is beside the alternatives, in half an hour (or BENCH="install"; BENCH=-h tells more)
+	$(GO) run ./test/bench $(BENCH)
+
 torture: build test-servers ## disturb updates at every step by every fault, for 11 minutes (or TORTURE="-for 2h"; TORTURE=-h tells more)
 	$(GO) run ./test/torture $(TORTURE)
 

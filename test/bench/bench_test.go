@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dropship/dropship/test/servers"
+)
+
+func TestContendersTakeTurns(t *testing.T) {
+	var order strings.Builder
+	contestant := func(name string) contender {
+		n := 0.0
+		return contender{
+			name:    name,
+			prepare: func(context.Context) error { order.WriteString("-"); return nil },
+			run: func(context.Context) (float64, error) {
+				order.WriteString(name)
+				n++
+				return n, nil
+			},
+		}
+	}
+	got, err := interleave(t.Context(), 3, contestant("a"), contestant("b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "-a-b-a-b-a-b-a-b"; order.String() != want {
+		t.Errorf("the order is %q, want %q", order.String(), want)
+	}
+	// The first round does not count.
+	if len(got[0]) != 3 || got[0].median() != 3 || got[1][0] != 2 {
+		t.Errorf("got %v, want 2, 3 and 4 for both", got)
+	}
+}
+
+func TestMedians(t *testing.T) {
+	a, b := series{4, 1, 9, 16}, series{2, 1, 3, 4}
+	if got, want := a.median(), 6.5; got != want {
+		t.Errorf("the median is %v, want %v", got, want)
+	}
+	// Round by round: 2, 1, 3, 4.
+	if got, want := a.over(b), 2.5; got != want {
+		t.Errorf("the ratio is %v, want %v", got, want)
+	}
+	if got, want := (series{0.25, 0.5, 0.125}).seconds(), "250 ms (125 to 500)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestRowsAreWrittenBetweenTheirMarkers(t *testing.T) {
+	text, met := render("What it is.", []row{
+		{what: "fast", ours: "1 s", against: "tar", theirs: "2 s", ratio: 0.5, goal: "≤ 1.0", met: true},
+		{what: "slow", ours: "3 s", goal: "≤ 2 s", note: "a disk takes 2 s"},
+	})
+	if met {
+		t.Error("a goal that is missed counts as met")
+	}
+	path := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(path, []byte("# Page\n<!-- bench a -->\nold\n<!-- /bench a -->\nend\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := splice(path, "a", text); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `# Page
+<!-- bench a -->
+What it is.
+
+| what | Dropship | alternative | takes | ratio    | goal  | met        |
+|------|----------|-------------|-------|----------|-------|------------|
+| fast | 1 s      | tar         | 2 s   | **0.50** | ≤ 1.0 | yes        |
+| slow | 3 s      |             |       |          | ≤ 2 s | **no** [1] |
+
+- [1] a disk takes 2 s
+<!-- /bench a -->
+end
+`
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := splice(path, "b", text); err == nil {
+		t.Error("a figure without markers is written somewhere")
+	}
+}
+
+// TestFigures takes every figure once, small, against the real servers.
+func TestFigures(t *testing.T) {
+	set := servers.Get(t)
+	dropship := filepath.Join(t.TempDir(), "dropship")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", dropship, "../../cmd/dropship").CombinedOutput(); err != nil {
+		t.Fatalf("cannot build dropship: %v\n%s", err, out)
+	}
+	if _, err := describe(t.Context(), dropship, set); err != nil {
+		t.Error(err)
+	}
+	for _, f := range figures {
+		t.Run(f.name, func(t *testing.T) {
+			o := options{rounds: 1, quick: true, dropship: dropship, dir: t.TempDir()}
+			text, _, err := measure(t.Context(), o, set, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(text)
+		})
+	}
+}
+
+// TestPageHasPlaceForEachFigure keeps docs/performance.md complete.
+func TestPageHasPlaceForEachFigure(t *testing.T) {
+	page, err := os.ReadFile("../../docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range figures {
+		if !strings.Contains(string(page), "<!-- bench "+f.name+" -->") {
+			t.Errorf("docs/performance.md has no place for the figure %s", f.name)
+		}
+	}
+}
