@@ -56,7 +56,7 @@ func (b *bench) put(ctx context.Context, key string, write func(io.Writer) error
 	if err != nil {
 		return object{}, err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	hash := md5.New()
 	if err := write(io.MultiWriter(f, hash)); err != nil {
