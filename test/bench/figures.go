@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/dropship/dropship/test/servers"
 )
@@ -36,6 +37,7 @@ type bench struct {
 	rounds   int
 	quick    bool // small sizes: it shows only that all works
 	logf     func(format string, args ...any)
+	after    strings.Builder // markdown that follows the table
 
 	bucket  string   // made by the first publish
 	objects []string // in it

@@ -134,5 +134,5 @@ func measure(ctx context.Context, o options, set servers.Set, f figure) (text st
 		return "", false, err
 	}
 	text, met = render(f.about, rows)
-	return text, met, nil
+	return text + b.after.String(), met, nil
 }

@@ -13,7 +13,11 @@ import (
 // is met.
 func render(about string, rows []row) (text string, met bool) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(about))
+	fmt.Fprintf(&b, "%s\n", strings.TrimSpace(about))
+	if len(rows) == 0 {
+		return b.String(), true
+	}
+	fmt.Fprintln(&b)
 	table := [][]string{{"what", "Dropship", "alternative", "takes", "ratio", "goal", "met"}}
 	var notes []string
 	met = true
