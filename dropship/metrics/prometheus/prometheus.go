@@ -6,7 +6,7 @@
 //
 // It answers in the text format, or in OpenMetrics where a scraper asks for that. What it tells holds no secret, and
 // there is no authentication: who can connect can read. Beside the metrics of package metrics there are those of the
-// process (process_…), from client_golang.
+// process (process_…) and of Go's runtime (go_…), from client_golang.
 package prometheus
 
 import (
@@ -92,7 +92,9 @@ func (e *Exporter) Run(ctx context.Context) {
 
 func (e *Exporter) newHandler() (http.Handler, error) {
 	registry := client.NewRegistry()
-	for _, c := range []client.Collector{e, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+	for _, c := range []client.Collector{
+		e, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector(),
+	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("cannot register metrics: %w", err)
 		}

@@ -177,6 +177,11 @@ func TestFormats(t *testing.T) {
 		if accept == "" {
 			lint(t, text)
 		}
+		for _, metric := range []string{"process_resident_memory_bytes", "process_open_fds", "go_goroutines", "go_memstats_heap_inuse_bytes"} {
+			if !strings.Contains(text, "\n"+metric+" ") {
+				t.Errorf("accepting %q: %s is missing", accept, metric)
+			}
+		}
 	}
 	resp, err := http.Get("http://" + listen + "/")
 	if err != nil {
