@@ -34,6 +34,9 @@ type Info struct {
 	Size        int64     // bytes, -1 if unknown
 	ModTime     time.Time // zero if unknown
 	ContentType string    // as advertised; a hint, never a decision
+	// Ranges is set where parts of the bytes may be fetched by themselves, and over several connections that may be
+	// faster. It is a promise of nothing: an Open of a part may still fail.
+	Ranges bool
 }
 
 // A Source is one artifact in a repository. Safe for concurrent use.
@@ -56,11 +59,14 @@ type Source interface {
 	// then only the size is checked. An md5 in info.MD5 is among them.
 	Checksums(ctx context.Context, info Info) ([]Checksum, error)
 
-	// Open streams the bytes of exactly info.Revision from offset (bytes from the start, at most
-	// info.Size where that is known), or returns ErrChanged, also when that shows only after the
-	// first bytes. A body shorter than advertised ends in io.ErrUnexpectedEOF, never in io.EOF.
-	// The bytes are not verified here. The caller closes the reader, also before its end.
-	Open(ctx context.Context, info Info, offset int64) (io.ReadCloser, error)
+	// Open streams length bytes of exactly info.Revision from offset (bytes from the start), or returns
+	// ErrChanged, also when that shows only after the first bytes. With a length of -1 these are all from
+	// offset on, which is at most info.Size where that is known. Else there is at least one byte, none is
+	// beyond info.Size, which must be known, and no others are sent for it: that the repository sends no
+	// parts is an error then. A body shorter than advertised ends in io.ErrUnexpectedEOF, never in io.EOF.
+	// The bytes are not verified here. The caller closes the reader, also before its end; where it has
+	// been read to io.EOF, its connection is used again.
+	Open(ctx context.Context, info Info, offset, length int64) (io.ReadCloser, error)
 }
 
 // A Repository makes sources.

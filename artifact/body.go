@@ -14,6 +14,14 @@ func NewBody(ctx context.Context, source string, body io.ReadCloser, want int64)
 	return &checkedBody{ctx: ctx, source: source, body: body, want: want}
 }
 
+// Bytes returns how many bytes an Open of length bytes from offset has to stream, -1 if that is not known.
+func (i Info) Bytes(offset, length int64) int64 {
+	if length < 0 && i.Size >= 0 {
+		return i.Size - offset
+	}
+	return length
+}
+
 type checkedBody struct {
 	ctx    context.Context // of the one Open that made it
 	source string

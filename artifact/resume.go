@@ -137,7 +137,7 @@ func (r *resumingReader) attempt(p []byte) (int, error) {
 		r.waited += time.Since(begin)
 	}()
 	if r.body == nil {
-		body, err := r.src.Open(r.conn, r.info, r.offset)
+		body, err := r.src.Open(r.conn, r.info, r.offset, -1)
 		if err != nil {
 			return 0, err
 		}

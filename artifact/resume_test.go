@@ -36,7 +36,7 @@ var errCut = errors.New("connection reset")
 
 func (s *fakeSource) String() string { return "fake://bucket/key" }
 
-func (s *fakeSource) Open(ctx context.Context, _ artifact.Info, offset int64) (io.ReadCloser, error) {
+func (s *fakeSource) Open(ctx context.Context, _ artifact.Info, offset, _ int64) (io.ReadCloser, error) {
 	a := s.script[min(len(s.opens), len(s.script)-1)]
 	s.opens = append(s.opens, offset)
 	if a.open != nil {

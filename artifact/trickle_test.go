@@ -27,7 +27,7 @@ type slowSource struct {
 
 func (s *slowSource) String() string { return "slow://bucket/key" }
 
-func (s *slowSource) Open(ctx context.Context, _ artifact.Info, offset int64) (io.ReadCloser, error) {
+func (s *slowSource) Open(ctx context.Context, _ artifact.Info, offset, _ int64) (io.ReadCloser, error) {
 	s.opens = append(s.opens, offset)
 	b := &slowBody{ctx: ctx, left: s.size - offset, n: s.size}
 	if len(s.opens) <= s.slow {
@@ -157,7 +157,7 @@ type endingSource struct {
 
 func (s *endingSource) String() string { return "ending://bucket/key" }
 
-func (s *endingSource) Open(ctx context.Context, _ artifact.Info, _ int64) (io.ReadCloser, error) {
+func (s *endingSource) Open(ctx context.Context, _ artifact.Info, _, _ int64) (io.ReadCloser, error) {
 	if ctx.Err() != nil {
 		s.dead++
 	}

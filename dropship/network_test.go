@@ -21,7 +21,7 @@ type deadSource struct {
 
 func (s *deadSource) String() string { return "mem://dead/" + s.key }
 
-func (s *deadSource) Open(ctx context.Context, _ artifact.Info, _ int64) (io.ReadCloser, error) {
+func (s *deadSource) Open(ctx context.Context, _ artifact.Info, _, _ int64) (io.ReadCloser, error) {
 	<-ctx.Done()
 	return nil, fmt.Errorf("cannot open %s: %w", s, ctx.Err())
 }

@@ -164,7 +164,7 @@ func TestPlanWithoutList(t *testing.T) {
 // A silent source sends nothing.
 type silent struct{ *source }
 
-func (silent) Open(ctx context.Context, _ artifact.Info, _ int64) (io.ReadCloser, error) {
+func (silent) Open(ctx context.Context, _ artifact.Info, _, _ int64) (io.ReadCloser, error) {
 	return silence{ctx}, nil
 }
 

@@ -288,7 +288,7 @@ func (s *source) Checksums(_ context.Context, info artifact.Info) ([]artifact.Ch
 	return []artifact.Checksum{{Algorithm: artifact.MD5, Sum: sum}}, err
 }
 
-func (s *source) Open(_ context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
+func (s *source) Open(_ context.Context, info artifact.Info, offset, _ int64) (io.ReadCloser, error) {
 	s.mu.Lock()
 	onOpen := s.onOpen
 	s.mu.Unlock()

@@ -183,7 +183,7 @@ func testCancelledMidRead(t *testing.T, h Harness) {
 	info := stat(t, src)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	body, err := src.Open(ctx, info, 0)
+	body, err := src.Open(ctx, info, 0, -1)
 	if err != nil {
 		t.Fatalf("cannot open: %v", err)
 	}
@@ -202,7 +202,7 @@ func testClosedEarly(t *testing.T, h Harness) {
 	src := h.Source(t, name)
 	info := stat(t, src)
 	for i := range 5 {
-		body, err := src.Open(t.Context(), info, 0)
+		body, err := src.Open(t.Context(), info, 0, -1)
 		if err != nil {
 			t.Fatalf("open %d: %v", i, err)
 		}

@@ -166,7 +166,7 @@ func testStalled(t *testing.T, h Harness) {
 func testBodyIsClosed(t *testing.T, h Harness) {
 	p, src, info := h.via(t, "closed.tar.gz", content(100_000, 27))
 	p.Break(1, faultproxy.Stall(30_000), h.isDownload)
-	body, err := src.Open(t.Context(), info, 0)
+	body, err := src.Open(t.Context(), info, 0, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func testCancelledWhileStalled(t *testing.T, h Harness) {
 	p.Break(1, faultproxy.Stall(30_000), h.isDownload)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	body, err := src.Open(ctx, info, 0)
+	body, err := src.Open(ctx, info, 0, -1)
 	if err != nil {
 		t.Fatalf("cannot open: %v", err)
 	}

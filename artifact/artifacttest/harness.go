@@ -36,6 +36,8 @@ type Harness struct {
 	// that goes to the proxy at url instead. Both or none.
 	URL       string
 	SourceVia func(t testing.TB, name, url string) artifact.Source
+	// NoParts is set where the server sends the whole artifact whatever part is asked for.
+	NoParts bool
 	// Download tells requests for artifact bytes from others (a sidecar, a token). Nil: every GET.
 	Download func(*http.Request) bool
 }
@@ -88,6 +90,14 @@ func Run(t *testing.T, h Harness) {
 			test{"OneRequestPerStat", testOneRequestPerStat},
 		)
 	}
+	if h.NoParts {
+		tests = append(tests, test{"NoParts", testNoParts})
+	} else {
+		tests = append(tests, test{"Parts", testParts}, test{"PartChanged", testPartChanged})
+		if h.URL != "" {
+			tests = append(tests, test{"PartIsBounded", testPartIsBounded}, test{"PartCut", testPartCut})
+		}
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -123,7 +133,12 @@ func stat(t *testing.T, src artifact.Source) artifact.Info {
 
 // open reads everything from offset, without resuming.
 func open(ctx context.Context, src artifact.Source, info artifact.Info, offset int64) ([]byte, error) {
-	body, err := src.Open(ctx, info, offset)
+	return openPart(ctx, src, info, offset, -1)
+}
+
+// openPart reads length bytes from offset, without resuming.
+func openPart(ctx context.Context, src artifact.Source, info artifact.Info, offset, length int64) ([]byte, error) {
+	body, err := src.Open(ctx, info, offset, length)
 	if err != nil {
 		return nil, err
 	}

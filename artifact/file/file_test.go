@@ -173,7 +173,7 @@ func TestChangedWhileRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := src.Open(t.Context(), info, 0)
+			r, err := src.Open(t.Context(), info, 0, -1)
 			if err != nil {
 				t.Fatal(err)
 			}

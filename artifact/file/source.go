@@ -68,7 +68,7 @@ func (s *source) Checksums(_ context.Context, info artifact.Info) ([]artifact.Ch
 }
 
 // Open implements artifact.Source.
-func (s *source) Open(ctx context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
+func (s *source) Open(ctx context.Context, info artifact.Info, offset, length int64) (io.ReadCloser, error) {
 	f, fi, err := s.open()
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s: %w", s, err)
@@ -81,7 +81,10 @@ func (s *source) Open(ctx context.Context, info artifact.Info, offset int64) (io
 		f.Close()
 		return nil, fmt.Errorf("cannot open %s: %w", s, err)
 	}
-	return artifact.NewBody(ctx, s.String(), pin(f, fi, offset), fi.Size()-offset), nil
+	if length < 0 {
+		length = fi.Size() - offset
+	}
+	return artifact.NewBody(ctx, s.String(), pin(f, fi, offset, length), length), nil
 }
 
 func (s *source) open() (*os.File, fs.FileInfo, error) {
@@ -129,7 +132,7 @@ func (s *source) md5(ctx context.Context, f *os.File, fi fs.FileInfo) (string, e
 	}
 	age := time.Since(fi.ModTime()).Abs() // from before the first byte is read
 	h := md5.New()
-	if _, err := io.Copy(h, artifact.NewBody(ctx, s.String(), pin(f, fi, 0), fi.Size())); err != nil {
+	if _, err := io.Copy(h, artifact.NewBody(ctx, s.String(), pin(f, fi, 0, fi.Size()), fi.Size())); err != nil {
 		return "", err
 	}
 	sum := hex.EncodeToString(h.Sum(nil))
@@ -143,15 +146,15 @@ func same(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// pinned reads a file from an offset, and at its end makes sure that it is still what it was at first.
+// pinned reads a part of a file, and at its end makes sure that it is still what it was at first.
 type pinned struct {
 	io.Reader
 	file  *os.File
 	first fs.FileInfo
 }
 
-func pin(f *os.File, first fs.FileInfo, offset int64) *pinned {
-	return &pinned{Reader: io.NewSectionReader(f, offset, first.Size()-offset), file: f, first: first}
+func pin(f *os.File, first fs.FileInfo, offset, length int64) *pinned {
+	return &pinned{Reader: io.NewSectionReader(f, offset, length), file: f, first: first}
 }
 
 func (p *pinned) Read(b []byte) (int, error) {

@@ -104,7 +104,7 @@ func TestOlderFileIsNoticed(t *testing.T) {
 		if older := stat(t, src); older.Revision == newer.Revision {
 			t.Errorf("%s: the revision is still %q", name, newer.Revision)
 		}
-		if _, err := src.Open(t.Context(), newer, 0); !errors.Is(err, artifact.ErrChanged) {
+		if _, err := src.Open(t.Context(), newer, 0, -1); !errors.Is(err, artifact.ErrChanged) {
 			t.Errorf("%s: open of the newer one: got error %v, want ErrChanged", name, err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestCancelledWithCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("shutting down"))
 	_, statErr := src.Stat(ctx)
-	_, openErr := src.Open(ctx, info, 0)
+	_, openErr := src.Open(ctx, info, 0, -1)
 	_, sumsErr := src.Checksums(ctx, info)
 	for _, err := range []error{statErr, openErr, sumsErr} {
 		if !errors.Is(err, context.Canceled) {

@@ -86,6 +86,40 @@ func TestOpenAnswers(t *testing.T) {
 	}
 }
 
+// Of what is no answer to a request for a part, not a byte is taken for that part.
+func TestOpenPartAnswers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, contentRange, body, want, text string
+	}{
+		{"the part", "bytes 2-4/11", "llo", "llo", ""},
+		{"shorter, and says so", "bytes 2-3/11", "ll", "", "bytes up to 3 instead of 4"},
+		{"longer, and says so", "bytes 2-10/11", "llo world", "", "bytes up to 10 instead of 4"},
+		{"another", "bytes 3-5/11", "lo ", "", "bytes from 3 instead of 2"},
+		{"shorter than it says", "bytes 2-4/11", "ll", "ll", "ended after 2 of 3 bytes"},
+		{"of another file", "bytes 2-4/12", "llo", "llo", ""}, // the ETag is the same: that counts
+		{"nonsense", "bytes 2", "llo", "", "cannot be understood"},
+	} {
+		src := hello(t, `"1"`, func(w nethttp.ResponseWriter, r *nethttp.Request) {
+			if got, want := r.Header.Get("Range"), "bytes=2-4"; got != want {
+				t.Errorf("%s: asked for the range %q, want %q", tt.name, got, want)
+			}
+			w.Header().Set("Content-Range", tt.contentRange)
+			w.WriteHeader(nethttp.StatusPartialContent)
+			fmt.Fprint(w, tt.body)
+		})
+		var got []byte
+		body, err := src.Open(t.Context(), stat(t, src), 2, 3)
+		if err == nil {
+			got, err = io.ReadAll(body)
+			body.Close()
+		}
+		if string(got) != tt.want || (err == nil) != (tt.text == "") || err != nil && !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%s: got %q and error %v, want %q and %q", tt.name, got, err, tt.want, tt.text)
+		}
+	}
+}
+
 // What a request for the bytes is conditional on.
 func TestOpenConditions(t *testing.T) {
 	t.Parallel()
@@ -163,7 +197,7 @@ func TestSkippedBytesAreProgress(t *testing.T) {
 	})
 	info := stat(t, src)
 	info.Size = size
-	r, err := src.Open(t.Context(), info, size-1)
+	r, err := src.Open(t.Context(), info, size-1, -1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/byterange"
 	"github.com/dropship/dropship/artifact/internal/neterr"
 	"github.com/dropship/dropship/artifact/internal/transport"
 )
@@ -128,23 +129,19 @@ func (s *source) checksums(ctx context.Context, info artifact.Info) ([]artifact.
 }
 
 // Open implements artifact.Source. A server that ignores ranges sends the file from its start; what
-// is before offset is then read and dropped.
-func (s *source) Open(ctx context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
-	body, err := s.open(ctx, info, offset)
+// is before offset is then read and dropped, and a part in the middle is an error.
+func (s *source) Open(ctx context.Context, info artifact.Info, offset, length int64) (io.ReadCloser, error) {
+	body, err := s.open(ctx, info, offset, length)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s at byte %d: %w", s, offset, err)
 	}
-	want := int64(-1)
-	if info.Size >= 0 {
-		want = info.Size - offset
-	}
-	return artifact.NewBody(ctx, s.name, body, want), nil
+	return artifact.NewBody(ctx, s.name, body, info.Bytes(offset, length)), nil
 }
 
-func (s *source) open(ctx context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
+func (s *source) open(ctx context.Context, info artifact.Info, offset, length int64) (io.ReadCloser, error) {
 	header := nethttp.Header{}
-	if offset > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	if part := byterange.Request(offset, length); part != "" {
+		header.Set("Range", part)
 	}
 	switch {
 	case strong(info.Revision):
@@ -156,7 +153,7 @@ func (s *source) open(ctx context.Context, info artifact.Info, offset int64) (io
 	if err != nil {
 		return nil, err
 	}
-	body, err := s.bytesFrom(resp, info, offset)
+	body, err := s.bytesFrom(resp, info, offset, length)
 	if err != nil {
 		finish(resp)
 		return nil, err
@@ -165,23 +162,26 @@ func (s *source) open(ctx context.Context, info artifact.Info, offset int64) (io
 }
 
 // bytesFrom returns the body of the answer from offset, if it is of the state that info describes.
-func (s *source) bytesFrom(resp *nethttp.Response, info artifact.Info, offset int64) (io.ReadCloser, error) {
+func (s *source) bytesFrom(resp *nethttp.Response, info artifact.Info, offset, length int64) (io.ReadCloser, error) {
 	var skip int64
 	switch resp.StatusCode {
 	case nethttp.StatusOK:
+		if length >= 0 {
+			return nil, errors.New("the server sends the whole file instead of a part")
+		}
 		skip = offset
 	case nethttp.StatusPartialContent:
-		first, _, err := contentRange(resp)
+		part, err := contentRange(resp)
+		if err == nil {
+			err = part.Check(offset, length)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if first != offset {
-			return nil, fmt.Errorf("the server sends bytes from %d instead of %d", first, offset)
-		}
 	case nethttp.StatusRequestedRangeNotSatisfiable:
 		// There is nothing from offset on. That is right only at the very end.
-		_, size, err := contentRange(resp)
-		if offset == info.Size || err == nil && info.Size < 0 && offset == size {
+		part, err := contentRange(resp)
+		if offset == info.Size || err == nil && info.Size < 0 && offset == part.Size {
 			finish(resp)
 			return io.NopCloser(strings.NewReader("")), nil
 		}

@@ -1,7 +1,6 @@
 package http
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	nethttp "net/http"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/byterange"
 )
 
 // state is what the server says about the file in the headers of one answer.
@@ -24,10 +24,14 @@ func stateOf(resp *nethttp.Response) (state, error) {
 	s := state{
 		etag:     resp.Header.Get("ETag"),
 		modified: resp.Header.Get("Last-Modified"),
-		info:     artifact.Info{Size: resp.ContentLength, ContentType: resp.Header.Get("Content-Type")},
+		info: artifact.Info{
+			Size: resp.ContentLength, ContentType: resp.Header.Get("Content-Type"),
+			Ranges: strings.EqualFold(resp.Header.Get("Accept-Ranges"), "bytes"),
+		},
 	}
 	if resp.StatusCode == nethttp.StatusPartialContent {
-		_, s.info.Size, _ = contentRange(resp)
+		part, _ := contentRange(resp)
+		s.info.Size = part.Size
 	}
 	if s.etag == "" && s.modified == "" {
 		return state{}, errors.New("the server gives neither ETag nor Last-Modified for the file, so changes of it cannot be noticed")
@@ -68,24 +72,7 @@ func (s state) is(info artifact.Info) bool {
 	return s.revision(size) == info.Revision
 }
 
-// contentRange parses the header of that name. Its form is "bytes FIRST-LAST/SIZE", with * for an
-// unknown size (-1 here), and "bytes */SIZE" in a refusal (-1 is first then).
-func contentRange(resp *nethttp.Response) (first, size int64, err error) {
-	value := resp.Header.Get("Content-Range")
-	span, total, ok := strings.Cut(strings.TrimPrefix(value, "bytes "), "/")
-	begin, _, _ := strings.Cut(span, "-")
-	first, firstErr := numberOrStar(begin)
-	size, sizeErr := numberOrStar(total)
-	if err := cmp.Or(firstErr, sizeErr); !ok || err != nil {
-		return -1, -1, fmt.Errorf("the server's Content-Range %q cannot be understood", value)
-	}
-	return first, size, nil
-}
-
-func numberOrStar(s string) (int64, error) {
-	if s == "*" {
-		return -1, nil
-	}
-	n, err := strconv.ParseUint(s, 10, 63)
-	return int64(n), err
+// contentRange parses the header of that name.
+func contentRange(resp *nethttp.Response) (byterange.Range, error) {
+	return byterange.Parse(resp.Header.Get("Content-Range"))
 }

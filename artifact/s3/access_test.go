@@ -90,7 +90,7 @@ func TestAbsentIsNotDenied(t *testing.T) {
 	} {
 		_, err := src.Stat(t.Context())
 		denied(t, name+": Stat", err)
-		_, err = src.Open(t.Context(), info, 0)
+		_, err = src.Open(t.Context(), info, 0, -1)
 		denied(t, name+": Open", err)
 		_, err = src.Checksums(t.Context(), info)
 		denied(t, name+": Checksums", err)
@@ -190,7 +190,7 @@ func TestNoRetries(t *testing.T) {
 		if _, err := src.Stat(t.Context()); err == nil {
 			t.Errorf("status %d: Stat has no error", code)
 		}
-		if _, err := src.Open(t.Context(), info, 0); err == nil {
+		if _, err := src.Open(t.Context(), info, 0, -1); err == nil {
 			t.Errorf("status %d: Open has no error", code)
 		}
 		if n := len(proxy.Requests()); n != 2 {

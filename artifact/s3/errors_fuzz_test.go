@@ -41,7 +41,7 @@ func FuzzErrors(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status uint16, body, region string) {
 		next = reply{300 + int(status)%300, body, region}
 		_, statErr := src.Stat(t.Context())
-		content, openErr := src.Open(t.Context(), artifact.Info{Revision: `"e"`, Size: 10}, 0)
+		content, openErr := src.Open(t.Context(), artifact.Info{Revision: `"e"`, Size: 10}, 0, -1)
 		if openErr == nil {
 			content.Close()
 		}

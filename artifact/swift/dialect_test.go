@@ -62,7 +62,7 @@ func TestOpenIsPinned(t *testing.T) {
 	unconditional := c.through(t, "a", func(r *http.Request) { r.Header.Del("If-Match") }, nil)
 	info := stat(t, src)
 	proxy.Forget()
-	body, err := src.Open(t.Context(), info, 3)
+	body, err := src.Open(t.Context(), info, 3, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestOpenIsPinned(t *testing.T) {
 	c.put(t, c.bucket, "a", []byte("other"), nil)
 	for _, src := range []artifact.Source{src, unconditional} {
 		for _, offset := range []int64{0, 3, 10} { // the last is past the end now
-			if _, err := src.Open(t.Context(), info, offset); !errors.Is(err, artifact.ErrChanged) {
+			if _, err := src.Open(t.Context(), info, offset, -1); !errors.Is(err, artifact.ErrChanged) {
 				t.Errorf("open at %d: got error %v, want ErrChanged", offset, err)
 			}
 		}

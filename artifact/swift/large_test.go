@@ -121,7 +121,7 @@ func TestStaticLargeObject(t *testing.T) {
 	other := append([][]byte{[]byte(strings.Repeat("x", 300_000))}, parts[1:]...)
 	c.putStatic(t, path, c.uploadParts(t, "v2", other), nil)
 	for _, offset := range []int64{0, 250_000} {
-		if _, err := src.Open(t.Context(), info, offset); !errors.Is(err, artifact.ErrChanged) {
+		if _, err := src.Open(t.Context(), info, offset, -1); !errors.Is(err, artifact.ErrChanged) {
 			t.Errorf("open at %d after a change: got error %v, want ErrChanged", offset, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestStaticLargeObjectWithLostSegment(t *testing.T) {
 	src := c.source(t, "broken")
 	info := stat(t, src)
 	c.put(t, c.segments(), "parts/00000000", bytes.Repeat([]byte("z"), 300_000), nil)
-	_, err := src.Open(t.Context(), info, 0)
+	_, err := src.Open(t.Context(), info, 0, -1)
 	if err == nil || errors.Is(err, artifact.ErrNotExist) || !strings.Contains(err.Error(), "segment") {
 		t.Errorf("got error %v, want one that speaks of the segment", err)
 	}
@@ -200,7 +200,7 @@ func TestDynamicLargeObject(t *testing.T) {
 	if now := stat(t, src); now.Revision == info.Revision {
 		t.Errorf("the revision is %q before and after a change of a segment", now.Revision)
 	}
-	if _, err := src.Open(t.Context(), info, 10); !errors.Is(err, artifact.ErrChanged) {
+	if _, err := src.Open(t.Context(), info, 10, -1); !errors.Is(err, artifact.ErrChanged) {
 		t.Errorf("open after a change of a segment: got error %v, want ErrChanged", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/internal/byterange"
 	"github.com/dropship/dropship/artifact/internal/neterr"
 	"github.com/dropship/dropship/artifact/internal/transport"
 )
@@ -65,6 +66,7 @@ func objectOf(resp *http.Response) (object, error) {
 			Revision:    etagOf(resp),
 			Size:        resp.ContentLength,
 			ContentType: resp.Header.Get("Content-Type"),
+			Ranges:      true,
 		},
 	}
 	if o.info.Revision == "" {
@@ -94,23 +96,19 @@ func isMD5(etag string) bool {
 }
 
 // Open implements artifact.Source.
-func (s *source) Open(ctx context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
-	body, err := s.open(ctx, info, offset)
+func (s *source) Open(ctx context.Context, info artifact.Info, offset, length int64) (io.ReadCloser, error) {
+	body, err := s.open(ctx, info, offset, length)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s at byte %d: %w", s, offset, err)
 	}
-	want := int64(-1)
-	if info.Size >= 0 {
-		want = info.Size - offset
-	}
-	return artifact.NewBody(ctx, s.String(), body, want), nil
+	return artifact.NewBody(ctx, s.String(), body, info.Bytes(offset, length)), nil
 }
 
-func (s *source) open(ctx context.Context, info artifact.Info, offset int64) (io.ReadCloser, error) {
+func (s *source) open(ctx context.Context, info artifact.Info, offset, length int64) (io.ReadCloser, error) {
 	header := http.Header{"If-Match": {`"` + info.Revision + `"`}}
 	wantStatus := http.StatusOK
-	if offset > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	if part := byterange.Request(offset, length); part != "" {
+		header.Set("Range", part)
 		wantStatus = http.StatusPartialContent
 	}
 	resp, err := s.client.do(ctx, http.MethodGet, escape(s.bucket, s.path), nil, header)
@@ -122,6 +120,16 @@ func (s *source) open(ctx context.Context, info artifact.Info, offset int64) (io
 		if etagOf(resp) != info.Revision {
 			resp.Body.Close()
 			return nil, artifact.ErrChanged
+		}
+		if resp.StatusCode == http.StatusPartialContent {
+			part, err := byterange.Parse(resp.Header.Get("Content-Range"))
+			if err == nil {
+				err = part.Check(offset, length)
+			}
+			if err != nil {
+				resp.Body.Close()
+				return nil, err
+			}
 		}
 		return resp.Body, nil
 	case http.StatusRequestedRangeNotSatisfiable:
