@@ -26,10 +26,7 @@ func (s *Site) Prune() error {
 }
 
 func (d *directory) prune(keep int) error {
-	if err := d.settle(); err != nil {
-		return err
-	}
-	all, err := d.records()
+	all, err := d.settle()
 	if err != nil {
 		return err
 	}
@@ -63,7 +60,12 @@ func (d *directory) trash(id string) error {
 	if err := d.removeAll(name); err != nil {
 		return err
 	}
-	err := d.root.Rename(d.path(id), name)
+	// Its tree may have been filed there and not be on disk yet: one that a power loss puts back where it was, without
+	// the release that claims it, would be nobody's.
+	err := d.sync(d.path(id))
+	if err == nil {
+		err = d.root.Rename(d.path(id), name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -24,7 +24,8 @@ func (s *Site) Recover() error {
 	}
 	if err == nil {
 		defer d.close()
-		err = errors.Join(d.settle(), d.sweep())
+		_, err = d.settle()
+		err = errors.Join(err, d.sweep())
 	}
 	if err != nil {
 		return fmt.Errorf("cannot recover %s: %w", s.o.Destination, s.explain(err))
@@ -32,23 +33,23 @@ func (s *Site) Recover() error {
 	return nil
 }
 
-// settle completes a switch that was killed.
-func (d *directory) settle() error {
+// settle completes a switch that was killed, and returns what records does.
+func (d *directory) settle() (map[string]record, error) {
 	if err := d.settleIntent(); err != nil {
-		return err
+		return nil, err
 	}
 	all, err := d.records()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	there, present, err := d.identify(d.name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, r := range all {
 		tree, standing, err := d.identify(d.tree(r.ID))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !standing {
 			continue
@@ -56,7 +57,7 @@ func (d *directory) settle() error {
 		if present && tree.is(there) {
 			// The second name of a file that was to be replaced.
 			if err := d.root.Remove(d.tree(r.ID)); err != nil {
-				return err
+				return nil, err
 			}
 			continue
 		}
@@ -64,12 +65,15 @@ func (d *directory) settle() error {
 		if r.is(tree) || !ok {
 			continue
 		}
-		// An exchange was done and what it replaced not filed.
-		if err := d.moveTree(r.ID, owner.ID); err != nil {
-			return err
+		// An exchange was done and what it replaced not filed. Nobody knows that the exchange is on disk.
+		if err := renameNew(d.root, d.tree(r.ID), d.tree(owner.ID)); err != nil {
+			return nil, err
+		}
+		if err := d.sync(".", d.path(r.ID), d.path(owner.ID)); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return all, nil
 }
 
 func (d *directory) settleIntent() error {

@@ -27,7 +27,7 @@ func (d *directory) remove(id string) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	if err := d.settle(); err != nil {
+	if _, err := d.settle(); err != nil {
 		return err
 	}
 	_, current, err := d.whole()

@@ -42,10 +42,11 @@ func (s *Site) switchTo(to, from string) error {
 	if err := d.probe(); err != nil {
 		return err
 	}
-	if err := d.settle(); err != nil {
+	all, err := d.settle()
+	if err != nil {
 		return err
 	}
-	next, err := d.incoming(to)
+	next, err := d.incoming(all, to)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (s *Site) switchTo(to, from string) error {
 	if !present {
 		return d.first(next)
 	}
-	old, err := d.outgoing(there, next, from)
+	old, err := d.outgoing(all, there, next, from)
 	if err != nil {
 		return err
 	}
@@ -75,11 +76,7 @@ func (s *Site) markSwitched(id string) {
 }
 
 // incoming returns release id, whose tree stands in its folder or at the destination.
-func (d *directory) incoming(id string) (record, error) {
-	all, err := d.records()
-	if err != nil {
-		return record{}, err
-	}
+func (d *directory) incoming(all map[string]record, id string) (record, error) {
 	r, ok := all[id]
 	if !ok {
 		return record{}, ErrNoRelease
@@ -97,17 +94,14 @@ func (d *directory) incoming(id string) (record, error) {
 	if !r.is(tree) {
 		// settle has left it here, so no release claims it: the folder was copied or restored from a backup.
 		r.identity = tree
+		all[id] = r
 		return r, d.writeJSON(d.path(id, releaseName), r)
 	}
 	return r, nil
 }
 
 // outgoing returns the release that is at the destination; it gets a folder and the name `from` if it has none.
-func (d *directory) outgoing(there identity, next record, from string) (record, error) {
-	all, err := d.records()
-	if err != nil {
-		return record{}, err
-	}
+func (d *directory) outgoing(all map[string]record, there identity, next record, from string) (record, error) {
 	if r, ok := claim(all, there); ok {
 		taken, err := d.exists(d.tree(r.ID))
 		if taken {
@@ -204,18 +198,13 @@ func (d *directory) replaceByExchange(old, next record) error {
 		return fmt.Errorf("the new release is in place, but: %w", err)
 	}
 	crashPoint("exchange synced")
-	if err := d.moveTree(next.ID, old.ID); err != nil {
+	// The application may stand still: nobody waits until this is on disk, too. settle does again what a power loss
+	// takes back.
+	if err := renameNew(d.root, d.tree(next.ID), d.tree(old.ID)); err != nil {
 		return fmt.Errorf("the new release is in place, but the old one has yet to be filed: %w", err)
 	}
-	return nil
-}
-
-func (d *directory) moveTree(fromID, toID string) error {
-	if err := renameNew(d.root, d.tree(fromID), d.tree(toID)); err != nil {
-		return err
-	}
 	crashPoint("old release filed")
-	return d.sync(".", d.path(fromID), d.path(toID))
+	return nil
 }
 
 // An intent is on disk while a switch by two renames is under way. Without it nobody could tell a
