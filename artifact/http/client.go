@@ -71,7 +71,7 @@ func (c *client) connect() (*nethttp.Client, error) {
 	next := transport.New()
 	next.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	c.http = &nethttp.Client{
-		Transport:     &authenticating{client: c, next: next},
+		Transport:     &authenticating{client: c, next: transport.Bound(next)},
 		CheckRedirect: checkRedirect,
 	}
 	return c.http, nil

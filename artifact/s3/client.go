@@ -61,7 +61,7 @@ func (l *lazyClient) get(ctx context.Context) (*s3.Client, error) {
 			o.Credentials = chainProvider{o.Credentials}
 		}
 		if b, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-			o.HTTPClient = &http.Client{Transport: b.GetTransport(), CheckRedirect: noRedirects}
+			o.HTTPClient = &http.Client{Transport: transport.Bound(b.GetTransport()), CheckRedirect: noRedirects}
 		}
 		o.Retryer = aws.NopRetryer{} // who calls a Source retries, and knows for how long
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired

@@ -31,7 +31,7 @@ type client struct {
 func newClient(c config) *client {
 	t := transport.New()
 	t.DisableCompression = true // the bytes as they are in the object are wanted
-	safe := &withoutRedirects{t}
+	safe := &withoutRedirects{transport.Bound(t)}
 	domain := c.Domain
 	if domain == "" && c.AuthVersion == 3 {
 		domain = "Default" // v3 knows no user without one, and this is Keystone's own

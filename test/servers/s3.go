@@ -36,6 +36,7 @@ func (u *up) startS3(ctx context.Context, p *ports) (S3, error) {
 	env := []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.Secret}
 	proc, err := u.launch("s3", env, u.tools.Versitygw,
 		"--port", s.Endpoint[len("http://"):], "--region", s.Region, "--health", health, "--iam-dir", users, "--quiet",
+		"--keep-alive", // which is off, and on at every other S3
 		"posix", "--versioning-dir", versions, data)
 	if err != nil {
 		return S3{}, err

@@ -33,12 +33,14 @@ func Limit(t *http.Transport) {
 	t.TLSHandshakeTimeout = Connect
 	t.ResponseHeaderTimeout = Answer
 	t.ForceAttemptHTTP2 = true
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, AtOnce // all of what a [Bounded] uses, and no limit to the hosts
 	dropSilent(t)
 }
 
-// WithDeadline returns a context for the whole of a request that fetches no artifact.
+// WithDeadline returns a context for the whole of a request that fetches no artifact. It is one of those that
+// a [Bounded] sends a few of at a time.
 func WithDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, Whole, fmt.Errorf("there was no complete answer within %s", Whole))
+	return context.WithTimeoutCause(context.WithValue(ctx, small{}, true), Whole, fmt.Errorf("there was no complete answer within %s", Whole))
 }
 
 // dropSilent has t ask, on an HTTP/2 connection that has been silent for 10s, whether its peer is still
