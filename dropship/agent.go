@@ -59,11 +59,10 @@ func (a *Agent) Reload(services []*Service) {
 		wanted[s.Name] = s
 	}
 	a.m.attempts.forget() // whoever reloads may have mended what failed, in no file of ours
-	for _, name := range a.m.Store.Interrupted() {
-		if wanted[name] == nil && a.loops[name] == nil {
-			a.m.Logger.Error("an update of a service that is not configured any more was interrupted: its after hooks have not run",
-				"service", name, "state", a.m.Store.path(name))
-		}
+	kept := func(name string) bool { return wanted[name] != nil || a.loops[name] != nil }
+	for _, name := range a.m.Store.Interrupted(kept) {
+		a.m.Logger.Error("an update of a service that is not configured any more was interrupted: its after hooks have not run",
+			"service", name, "state", a.m.Store.path(name))
 	}
 	for name, l := range a.loops {
 		if s := wanted[name]; s == nil || s.Fingerprint != l.service.Fingerprint {

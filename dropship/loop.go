@@ -34,6 +34,7 @@ type loop struct {
 	wake    chan struct{}           // has an element when asked has
 	giveWay context.CancelCauseFunc // of the update under way; nil: none is
 
+	due      bool      // the last check was one that the timer was set for, and not the first or a person's wish
 	failures int       // in a row
 	busy     time.Time // since when another process works on the service; zero: none does
 	trouble  trouble
@@ -45,6 +46,7 @@ func (l *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		attempt, end := l.begin(ctx)
 		if attempt == nil {
+			l.due = false
 			l.obey(ctx)
 			continue
 		}
@@ -65,21 +67,30 @@ func (l *loop) wait(ctx context.Context, d time.Duration) {
 	l.m.emit(Event{Type: Scheduled, Service: l.service.Name, Next: time.Now().Add(d)})
 	timer := time.NewTimer(d)
 	defer timer.Stop()
+	l.due = false
 	select {
 	case <-timer.C:
+		l.due = true
 	case <-ctx.Done():
 	case <-l.wake:
 	}
 }
 
-// next returns the wait until the next check.
+// next returns the wait until the next check. Many services are checked in the same moment at a start, when a person
+// has all of them checked, and by the end of an outage: so what comes after such a check is anywhere within the
+// interval, and from then on they are spread over it, those of a fleet, too.
 func (l *loop) next(r Result, err error) time.Duration {
 	if err == nil || errors.Is(err, ErrServiceBusy) {
+		inStep := !l.due || l.failures > 0
 		l.failures = 0
-		if r.Outcome == Recovered {
+		switch {
+		case r.Outcome == Recovered:
 			return 0
+		case inStep:
+			return time.Duration(rand.Float64() * float64(l.service.CheckInterval))
+		default:
+			return jittered(l.service.CheckInterval)
 		}
-		return jittered(l.service.CheckInterval)
 	}
 	l.failures++
 	return max(jittered(backoff(l.service.CheckInterval, backoffCap, l.failures)), artifact.RetryAfter(err))

@@ -124,14 +124,14 @@ func (s *Store) forget(service string) {
 	delete(s.unsaved, service)
 }
 
-// Interrupted returns the services, by name, whose states tell of an update that was interrupted.
-// States that cannot be read are left out: Load says so of those that matter.
-func (s *Store) Interrupted() []string {
+// Interrupted returns the services, by name, whose states tell of an update that was interrupted, but for those that
+// are kept: their states are not read. States that cannot be read are left out: Load says so of those that matter.
+func (s *Store) Interrupted(kept func(service string) bool) []string {
 	entries, _ := os.ReadDir(s.dir) // what was read until an error
 	var names []string
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(strings.TrimSuffix(e.Name(), copySuffix), ".json")
-		if !ok || slices.Contains(names, name) {
+		if !ok || kept(name) || slices.Contains(names, name) {
 			continue
 		}
 		if st, err := s.Load(name); err == nil && st.Journal != nil {
