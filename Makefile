@@ -24,7 +24,7 @@ GOLANGCI_LINT := $(CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-
 SERVERS = $(GO) run ./test/servers/cmd/servers
 
 .DEFAULT_GOAL := build
-.PHONY: help build cross man deb dist screens demo test bench torture fuzz packages tools test-servers test-servers-down lint fmt clean
+.PHONY: help build cross man deb dist screens demo test bench torture soak fuzz packages tools test-servers test-servers-down lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,11 @@ bench: build test-servers ## print how fast and light Dropship is beside the alt
 
 torture: build test-servers ## disturb updates at every step by every fault, for 11 minutes (or TORTURE="-for 2h"; TORTURE=-h tells more)
 	$(GO) run ./test/torture $(TORTURE)
+
+# The servers stay up, as after a torture. Only the picture needs gnuplot, so make packages leaves it out.
+soak: build test-servers ## have an agent work 100 times as fast as usual for half an hour (or SOAK="-for 3m"), and see what grows
+	@test/servers/packages.sh gnuplot-nox
+	$(GO) run ./test/soak $(SOAK)
 
 # Go fuzzes one target at a time.
 fuzz: ## run every fuzz target for FUZZTIME (30s), one after another, up to the first failure

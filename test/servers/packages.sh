@@ -1,5 +1,5 @@
 #!/bin/bash
-# packages.sh -- install the Debian packages that the tests need, if any of them is missing.
+# packages.sh [PACKAGE...] -- install the Debian packages that the tests need, if any of them is missing; or those that are named.
 #
 # The servers' packages start their daemons when they are installed. A policy-rc.d that refuses it is in place
 # while apt runs, because the tests start their own, on other ports; what was there before is put back.
@@ -19,6 +19,7 @@ packages=(
   mandoc groff-base                                          # manual pages
   tmux                                                       # terminals, to see what people see
 )
+[ $# = 0 ] || packages=("$@")
 
 missing=()
 for package in "${packages[@]}"; do
