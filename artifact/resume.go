@@ -30,6 +30,8 @@ type ResumeOptions struct {
 	// BaseDelay comes before the first attempt after progress; each failure doubles it, up to MaxDelay.
 	// Default 500ms and 15s. A repository that asks for more by a *BusyError gets it, up to MaxRetryAfter.
 	BaseDelay, MaxDelay time.Duration
+	// Bandwidth, if not nil, is shared with other downloads. The wait for it is none for the repository.
+	Bandwidth *Bandwidth
 	// OnResume, if not nil, is told of each new attempt before its delay, in the goroutine that reads.
 	OnResume func(Resume)
 }
@@ -87,6 +89,9 @@ func NewResumingReader(ctx context.Context, src Source, info Info, o ResumeOptio
 	if o.MaxDelay <= 0 {
 		o.MaxDelay = 15 * time.Second
 	}
+	if o.Bandwidth == nil {
+		o.Bandwidth = new(Bandwidth)
+	}
 	return &resumingReader{ctx: ctx, src: src, info: info, o: o}
 }
 
@@ -101,7 +106,7 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 				break
 			}
 		}
-		n, err := r.attempt(p)
+		n, err := r.attempt(p[:r.o.Bandwidth.atOnce(len(p))])
 		r.offset += int64(n)
 		if r.offset-r.mark >= r.o.MinProgress {
 			r.mark, r.waited, r.failures, r.progress = r.offset, 0, 0, true
@@ -114,6 +119,9 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 			r.final = &SizeError{Source: r.src.String(), Want: r.info.Size, Got: r.offset}
 		}
 		if n > 0 {
+			if err := r.o.Bandwidth.wait(r.ctx, r.src.String(), n); err != nil {
+				r.disconnect(err)
+			}
 			return n, nil
 		}
 	}

@@ -1,4 +1,15 @@
 package dropship
 
+import "context"
+
 // OnStep calls f at each step of saving a state, at which a process may die.
 func (s *Store) OnStep(f func(step string)) { s.step = f }
+
+// BeginDownload and ExtraConnection take what the download of an update takes.
+func (m *Machine) BeginDownload(ctx context.Context, source string) (end func(), err error) {
+	return m.downloads.begin(ctx, source)
+}
+
+func (m *Machine) ExtraConnection(source string) (end func(), ok bool) {
+	return m.downloads.extra(source)
+}

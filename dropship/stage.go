@@ -56,9 +56,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 
 	u.fetched = true
 	u.log.InfoContext(ctx, "staging", "artifact", source, "revision", info.Revision, "size", info.Size)
-	body := artifact.NewResumingReader(ctx, u.Source, info, artifact.ResumeOptions{OnResume: func(r artifact.Resume) {
-		u.log.WarnContext(ctx, "resuming the download", "offset", r.Offset, "delay", r.Delay, "error", r.Cause)
-	}})
+	body := artifact.NewResumingReader(ctx, u.Source, info, u.resuming(ctx))
 	defer body.Close()
 
 	stage, err := u.Site.Stage(u.id)

@@ -24,7 +24,7 @@ func TestCommentedSettingsAreValid(t *testing.T) {
 	commented := regexp.MustCompile(`(?m)^# ((repo|consul|lock|metrics|tracing) .*| *\w+ += .*|\})$`)
 	text := commented.ReplaceAllString(read(t, "dropship.hcl"), "$1")
 	// All but the path of the services are commented out.
-	wantEqual(t, "settings and blocks", len(regexp.MustCompile(`(?m)^\w.*[={] *.*$`).FindAllString(text, -1)), 13)
+	wantEqual(t, "settings and blocks", len(regexp.MustCompile(`(?m)^\w.*[={] *.*$`).FindAllString(text, -1)), 15)
 	for _, other := range []string{"consul", "file"} {
 		without := regexp.MustCompile(`(?s)\nlock "`+other+`" \{.*?\n\}`).ReplaceAllString(text, "")
 		path := filepath.Join(dir, "without-"+other+".hcl")

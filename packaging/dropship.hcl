@@ -16,6 +16,12 @@ service_path = "services"
 # Unix socket for commands that speak to the running agent.
 # socket = "/run/dropship/dropship.sock"
 
+# How many artifacts are fetched at once from one store.
+# maxDownloads = 4
+
+# How fast all downloads are together, in bytes a second. Without it there is no limit. For example:
+# maxBandwidth = "20MiB"
+
 # Where artifacts come from. A repository that can do without settings needs no block: artifact "s3" alone takes
 # credentials and region from where AWS tools do (AWS_*, the shared configuration files, the machine's role).
 #

@@ -115,6 +115,7 @@ func (a *app) agent(ctx context.Context) error {
 				agent.Reject(rejected(err))
 			} else {
 				cfg = next
+				m.LimitDownloads(cfg.MaxDownloads, cfg.MaxBandwidth)
 				agent.Reload(cfg.Services)
 				agent.Reject(nil)
 				logger.Info("configuration reloaded", "services", len(cfg.Services))

@@ -53,7 +53,9 @@ func (a *app) machine(cfg *config.Config, logger *slog.Logger) (*dropship.Machin
 	if err != nil {
 		return nil, &exitError{exitFailed, fmt.Errorf("cannot tell this machine's name: %w", err)}
 	}
-	return dropship.NewMachine(hostname, dropship.NewStore(cfg.StateDir), logger), nil
+	m := dropship.NewMachine(hostname, dropship.NewStore(cfg.StateDir), logger)
+	m.LimitDownloads(cfg.MaxDownloads, cfg.MaxBandwidth)
+	return m, nil
 }
 
 // chosen loads the configuration, and returns this machine and the services that the arguments name.

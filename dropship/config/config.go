@@ -22,6 +22,9 @@ const (
 	DefaultSocket   = "/run/dropship/dropship.sock"
 )
 
+// mostDownloads is far beyond what any store or machine is the better for.
+const mostDownloads = 1000
+
 // Kinds are the implementations that a configuration can name. They are made anew for each load, since
 // Consul is told a block of that load.
 type Kinds struct {
@@ -47,7 +50,11 @@ type NewExporter = func(hcl.Body, *hcl.EvalContext) (dropship.Exporter, hcl.Diag
 type Config struct {
 	StateDir string // absolute
 	Socket   string // absolute
-	Services []*dropship.Service
+	// MaxDownloads is how many artifacts are fetched at once from one store, MaxBandwidth to how many bytes a second
+	// all downloads come together, 0 being no limit.
+	MaxDownloads int
+	MaxBandwidth int64
+	Services     []*dropship.Service
 	// Exporters tell others what the agent does. They live as long as it: two loads with the same Exporting
 	// have the same ones.
 	Exporters []dropship.Exporter
@@ -80,8 +87,20 @@ func (l *loader) decode() *Config {
 	for i, f := range l.files {
 		config.Files[i] = f.path
 	}
-	config.StateDir = l.setting(DefaultStateDir, func(r rootBlock) *hcl.Attribute { return r.StateDir })
-	config.Socket = l.setting(DefaultSocket, func(r rootBlock) *hcl.Attribute { return r.Socket })
+	config.StateDir, config.Socket = DefaultStateDir, DefaultSocket
+	config.MaxDownloads = dropship.DefaultMaxDownloads
+	l.setting(func(r rootBlock) *hcl.Attribute { return r.StateDir }, func(f *fields, attr *hcl.Attribute) {
+		config.StateDir = f.path(attr, DefaultStateDir)
+	})
+	l.setting(func(r rootBlock) *hcl.Attribute { return r.Socket }, func(f *fields, attr *hcl.Attribute) {
+		config.Socket = f.path(attr, DefaultSocket)
+	})
+	l.setting(func(r rootBlock) *hcl.Attribute { return r.MaxDownloads }, func(f *fields, attr *hcl.Attribute) {
+		config.MaxDownloads = int(f.integer(attr, dropship.DefaultMaxDownloads, 1, mostDownloads))
+	})
+	l.setting(func(r rootBlock) *hcl.Attribute { return r.MaxBandwidth }, func(f *fields, attr *hcl.Attribute) {
+		config.MaxBandwidth = f.size(attr, "/s")
+	})
 	l.places = append(l.places, config.StateDir)
 	l.warnReadable()
 	l.decodeConsul()

@@ -150,14 +150,14 @@ var sizeUnits = map[string]int64{
 	"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
 }
 
-// size reads a number of bytes, "20GiB" or 20000.
-func (f *fields) size(attr *hcl.Attribute) int64 {
+// size reads a number of bytes, "20GiB" or 20000, and may have per after it.
+func (f *fields) size(attr *hcl.Attribute, per string) int64 {
 	v, ok := f.as(attr, cty.String, "a size")
 	if !ok {
 		return 0
 	}
 	const format = `Write a whole number and a unit, such as "500MiB" or "20GiB" (B, KB, MB, GB, TB, KiB, MiB, GiB, TiB).`
-	m := sizePattern.FindStringSubmatch(v.AsString())
+	m := sizePattern.FindStringSubmatch(strings.TrimSuffix(v.AsString(), per))
 	if m == nil {
 		f.errorf("Invalid size", attr, "%q is no size. %s", v.AsString(), format)
 		return 0
@@ -169,7 +169,7 @@ func (f *fields) size(attr *hcl.Attribute) int64 {
 	}
 	n, err := strconv.ParseInt(m[1], 10, 64)
 	if err != nil || n <= 0 || n > math.MaxInt64/unit {
-		f.errorf("Size out of range", attr, "%s must be more than zero and less than 8 EiB.", attr.Name)
+		f.errorf("Size out of range", attr, "%s must be more than zero and less than 8 EiB. Leave it out for the default.", attr.Name)
 		return 0
 	}
 	return n * unit

@@ -196,9 +196,8 @@ func (l *loader) anyBroken() bool {
 	return false
 }
 
-// setting evaluates a path that stands outside of blocks, in any of the files.
-func (l *loader) setting(missing string, of func(rootBlock) *hcl.Attribute) string {
-	value := missing
+// setting reads an attribute that stands outside of blocks, in any of the files.
+func (l *loader) setting(of func(rootBlock) *hcl.Attribute, read func(*fields, *hcl.Attribute)) {
 	var first *hcl.Attribute
 	for _, f := range l.files {
 		attr := of(f.root)
@@ -212,10 +211,9 @@ func (l *loader) setting(missing string, of func(rootBlock) *hcl.Attribute) stri
 		}
 		first = attr
 		s := l.scope(f)
-		value = s.fields.path(attr, missing)
+		read(s.fields, attr)
 		l.take(s)
 	}
-	return value
 }
 
 // othersRead is the permission that lets every user of the machine read a file.

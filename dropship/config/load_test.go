@@ -37,6 +37,9 @@ func TestEveryAttributeArrives(t *testing.T) {
 	if got, want := got.Socket, "/run/dropship-test.sock"; got != want {
 		t.Errorf("socket is %s, want %s", got, want)
 	}
+	if got.MaxDownloads != 2 || got.MaxBandwidth != 20<<20 {
+		t.Errorf("maxDownloads is %d and maxBandwidth %d", got.MaxDownloads, got.MaxBandwidth)
+	}
 	want := []string{filepath.Join(path, "dropship.hcl"), filepath.Join(path, "services/services.hcl")}
 	if diff := cmp.Diff(want, got.Files); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -108,6 +111,9 @@ func TestDefaults(t *testing.T) {
 	got := load(t, path)
 	if got.StateDir != config.DefaultStateDir || got.Socket != config.DefaultSocket {
 		t.Errorf("state is in %s and the socket is %s", got.StateDir, got.Socket)
+	}
+	if got.MaxDownloads != 4 || got.MaxBandwidth != 0 {
+		t.Errorf("maxDownloads is %d and maxBandwidth %d", got.MaxDownloads, got.MaxBandwidth)
 	}
 	web := service(t, got, "web")
 	if web.CheckInterval != 30*time.Second || web.UpdateTTL != 0 || web.Turn != nil || web.Hash != "" {

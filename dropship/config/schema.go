@@ -13,6 +13,8 @@ type rootBlock struct {
 	ServicePath  *hcl.Attribute `hcl:"service_path,optional"`
 	StateDir     *hcl.Attribute `hcl:"stateDir,optional"`
 	Socket       *hcl.Attribute `hcl:"socket,optional"`
+	MaxDownloads *hcl.Attribute `hcl:"maxDownloads,optional"`
+	MaxBandwidth *hcl.Attribute `hcl:"maxBandwidth,optional"`
 	Repositories []repoBlock    `hcl:"repo,block"`
 	Rackspace    []sharedBlock  `hcl:"rackspace,block"`
 	Consul       []sharedBlock  `hcl:"consul,block"`

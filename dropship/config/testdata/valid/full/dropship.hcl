@@ -1,6 +1,8 @@
 service_path = "${"services"}"
 stateDir     = "/var/lib/dropship-test"
 socket       = "/run/dropship-test.sock"
+maxDownloads = 2
+maxBandwidth = "20MiB/s"
 
 consul {
   address = "127.0.0.1:8500"

@@ -1,0 +1,2 @@
+maxDownload = 2               # ERROR: Unsupported argument
+maxBandwith = "20MiB"         # ERROR: Unsupported argument

@@ -1,0 +1,2 @@
+maxDownloads = -1          # ERROR: Number out of range
+maxBandwidth = "-20MiB"    # ERROR: Invalid size

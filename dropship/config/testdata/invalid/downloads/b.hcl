@@ -1,0 +1,2 @@
+maxDownloads = 2           # ERROR: Duplicate maxDownloads
+maxBandwidth = "1MiB"      # ERROR: Duplicate maxBandwidth

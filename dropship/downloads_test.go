@@ -1,0 +1,166 @@
+package dropship_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dropship/dropship/dropship"
+)
+
+const bucket = "s3://bucket/"
+
+// A downloading is downloads of one store, in the order in which they began.
+type downloading struct {
+	t  *testing.T
+	m  *dropship.Machine
+	mu sync.Mutex
+	// begun are the names, and ends what ends the download of each.
+	begun []string
+	ends  map[string]func()
+}
+
+func newDownloading(t *testing.T) *downloading {
+	return &downloading{t: t, m: dropship.NewMachine("web-01", dropship.NewStore(t.TempDir()), nil), ends: map[string]func(){}}
+}
+
+// add asks for downloads, each after those before it.
+func (q *downloading) add(ctx context.Context, names ...string) {
+	for _, name := range names {
+		go func() {
+			end, err := q.m.BeginDownload(ctx, bucket+name)
+			if err != nil {
+				if !errors.Is(err, context.Cause(ctx)) {
+					q.t.Errorf("%s: got error %v, want %v", name, err, context.Cause(ctx))
+				}
+				return
+			}
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			q.begun = append(q.begun, name)
+			q.ends[name] = end
+		}()
+		synctest.Wait()
+	}
+}
+
+// want checks which downloads have begun in all, in order.
+func (q *downloading) want(names ...string) {
+	q.t.Helper()
+	synctest.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.Equal(q.begun, names) {
+		q.t.Errorf("got %q under way or through, want %q", q.begun, names)
+	}
+}
+
+func TestDownloadsBeginInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newDownloading(t)
+		q.add(t.Context(), "1", "2", "3", "4", "5", "6")
+		q.want("1", "2", "3", "4") // the default
+		q.ends["3"]()
+		q.want("1", "2", "3", "4", "5")
+
+		q.m.LimitDownloads(2, 0)
+		q.add(t.Context(), "7")
+		q.ends["1"]()
+		q.ends["2"]()
+		q.want("1", "2", "3", "4", "5") // two are under way still
+		q.ends["4"]()
+		q.want("1", "2", "3", "4", "5", "6")
+
+		q.m.LimitDownloads(1000, 0)
+		q.want("1", "2", "3", "4", "5", "6", "7") // at once
+		if end, err := q.m.BeginDownload(t.Context(), "s3://other/1"); err != nil {
+			t.Error(err)
+		} else {
+			end()
+		}
+	})
+}
+
+// Whoever has given up waiting takes nobody's turn.
+func TestDownloadsThatGiveUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newDownloading(t)
+		q.m.LimitDownloads(1, 0)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		q.add(t.Context(), "1")
+		q.add(ctx, "2")
+		q.add(t.Context(), "3", "4")
+		cancel(errors.New("steered elsewhere"))
+		q.want("1")
+		q.ends["1"]()
+		q.want("1", "3")
+		q.ends["3"]()
+		q.want("1", "3", "4")
+	})
+}
+
+// A download's further connections are of those that no other download wants.
+func TestExtraConnections(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newDownloading(t)
+		q.add(t.Context(), "1", "2")
+		first, ok := q.m.ExtraConnection(bucket + "1")
+		if !ok {
+			t.Fatal("got no third of four connections")
+		}
+		second, ok := q.m.ExtraConnection(bucket + "1")
+		if !ok {
+			t.Fatal("got no fourth of four connections")
+		}
+		if _, ok := q.m.ExtraConnection(bucket + "2"); ok {
+			t.Error("got a fifth of four connections")
+		}
+		q.add(t.Context(), "3")
+		q.want("1", "2")
+		first()
+		q.want("1", "2", "3") // before any extra connection
+		q.add(t.Context(), "4")
+		second()
+		q.want("1", "2", "3", "4")
+		if _, ok := q.m.ExtraConnection(bucket + "1"); ok {
+			t.Error("got a fifth of four connections")
+		}
+		q.ends["2"]()
+		q.m.LimitDownloads(3, 0)
+		if _, ok := q.m.ExtraConnection(bucket + "1"); ok {
+			t.Error("got a fourth of three connections")
+		}
+	})
+}
+
+// What a machine's downloads bring is limited, and stops being so, without a new machine.
+func TestBandwidthIsOfTheMachine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		content := pack(t, "1")
+		w.source.publish(content, "r1")
+		took := func() time.Duration {
+			begin := time.Now()
+			w.mustUpdate(dropship.Updated)
+			return time.Since(begin)
+		}
+		w.machine.LimitDownloads(4, 10)
+		want := time.Duration(len(content)) * time.Second / 10
+		if got := took(); got < want-time.Second || got > want {
+			t.Errorf("%d bytes at 10 a second took %s, want about %s", len(content), got, want)
+		}
+		w.machine.LimitDownloads(4, 0)
+		w.source.publish(pack(t, "2"), "r2")
+		if got := took(); got != 0 {
+			t.Errorf("without a limit it took %s, want no time", got)
+		}
+	})
+}
