@@ -39,13 +39,12 @@ const (
 // Nothing is done by halves: until the new state is on disk the damaged one stays, and the next try finds it.
 func (u *update) restore(ctx context.Context) error {
 	store := u.m.Store
-	st, err := store.Load(u.Name)
+	st, damage, err := store.loadLatest(u.Name)
 	lost := errors.Is(err, ErrDamaged)
 	if err != nil && !lost {
 		return err
 	}
 	u.st = st
-	_, damage := readState(store.path(u.Name), u.Name)
 	gone := false
 	if missing(damage) && !store.remembers(u.Name) {
 		if _, damage = readState(copyOf(store.path(u.Name)), u.Name); damage == nil {

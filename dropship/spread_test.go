@@ -36,7 +36,7 @@ const (
 
 // newCrowd returns services that have what is in the repository already. Their states are not synced to disk, which
 // would take most of the time.
-func newCrowd(t *testing.T) *crowd {
+func newCrowd(t testing.TB, size int) *crowd {
 	t.Helper()
 	dir := t.TempDir()
 	c := &crowd{
@@ -47,8 +47,8 @@ func newCrowd(t *testing.T) *crowd {
 	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for i := range crowdSize {
-		name := fmt.Sprintf("service-%03d", i)
+	for i := range size {
+		name := fmt.Sprintf("service-%04d", i)
 		destination := filepath.Join(dir, "srv", name)
 		if err := os.MkdirAll(destination, 0o755); err != nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func (c *crowd) setDown(down bool) {
 }
 
 // start runs an agent for the services until the test ends. It is called in a bubble.
-func (c *crowd) start(t *testing.T) *dropship.Agent {
+func (c *crowd) start(t testing.TB) *dropship.Agent {
 	ctx, cancel := context.WithCancel(t.Context())
 	a := dropship.NewAgent(c.machine)
 	a.Start(ctx, c.services)
@@ -133,7 +133,7 @@ func (c *crowd) wantSpread(t *testing.T, from time.Time) {
 func TestChecksSpreadOverTheInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t)
+		c := newCrowd(t, crowdSize)
 		began := time.Now()
 		c.start(t)
 		if got := c.perSecond(began, 1)[0]; got < crowdSize {
@@ -149,7 +149,7 @@ func TestChecksSpreadOverTheInterval(t *testing.T) {
 func TestChecksSpreadAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t)
+		c := newCrowd(t, crowdSize)
 		c.setDown(true)
 		began := time.Now()
 		c.start(t)
@@ -163,7 +163,7 @@ func TestChecksSpreadAfterAnOutage(t *testing.T) {
 func TestChecksSpreadAfterOneOfAllServices(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t)
+		c := newCrowd(t, crowdSize)
 		a := c.start(t)
 		time.Sleep(2 * crowdInterval)
 		for _, s := range c.services {
@@ -181,7 +181,7 @@ func TestChecksSpreadAfterOneOfAllServices(t *testing.T) {
 func TestReloadShiftsNoCheck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t)
+		c := newCrowd(t, crowdSize)
 		a := c.start(t)
 		time.Sleep(2 * crowdInterval)
 		next := make(map[string]time.Time)
@@ -227,7 +227,7 @@ func TestReloadShiftsNoCheck(t *testing.T) {
 func TestFailedFirstCheckKeepsItsBackOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t)
+		c := newCrowd(t, crowdSize)
 		c.setDown(true)
 		c.start(t)
 		time.Sleep(time.Minute)

@@ -53,14 +53,20 @@ func (s *Store) Dir() string { return s.dir }
 // format, is another error, and stays as it is.
 // A state that this process could not save counts for more than what is on disk. Load changes nothing.
 func (s *Store) Load(service string) (*State, error) {
-	st, err := s.load(service)
+	st, _, err := s.loadLatest(service)
+	return st, err
+}
+
+// loadLatest is Load, and says why the state is not what NAME.json has, if that is damaged or gone.
+func (s *Store) loadLatest(service string) (st *State, damage, err error) {
+	st, damage, err = s.load(service)
 	if err != nil {
-		return nil, fmt.Errorf("cannot load the state of service %s: %w", service, err)
+		return nil, damage, fmt.Errorf("cannot load the state of service %s: %w", service, err)
 	}
 	if latest := s.latest(service, st); latest != nil {
-		return latest, nil
+		return latest, damage, nil
 	}
-	return st, nil
+	return st, damage, nil
 }
 
 // Save keeps a state, twice. When it returns nil, the state is on disk, whole; until then the old one is, or it.

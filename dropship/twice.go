@@ -31,25 +31,25 @@ func copyOf(path string) string { return path + copySuffix }
 // newAside returns a name for what is set aside of the state at path. In order of name is in order of time.
 func newAside(path string) string { return path + ".corrupt-" + newUpdateID(time.Now()) }
 
-// load returns the state on disk, and an empty one where there is none. It does not say which of the two it is from.
-// It is ErrDamaged only if neither file can be of use to anybody.
-func (s *Store) load(service string) (*State, error) {
-	st, err := readState(s.path(service), service)
-	if err == nil || !missing(err) && !errors.Is(err, ErrDamaged) {
-		return st, err
+// load returns the state on disk, and an empty one where there is none. damage says why it is not from the file itself,
+// if it is not. The error is ErrDamaged only if neither file can be of use to anybody.
+func (s *Store) load(service string) (_ *State, damage, err error) {
+	st, damage := readState(s.path(service), service)
+	if damage == nil || !missing(damage) && !errors.Is(damage, ErrDamaged) {
+		return st, nil, damage
 	}
 	again, cerr := readState(copyOf(s.path(service)), service)
 	switch {
 	case cerr == nil:
-		return again, nil
+		return again, damage, nil
 	case !missing(cerr) && !errors.Is(cerr, ErrDamaged):
-		return nil, fmt.Errorf("the copy is to be used, and it cannot be: %w (why not the file itself: %v)", cerr, err) //nolint:errorlint // the copy is not damaged, so the state is not
-	case missing(err):
+		return nil, damage, fmt.Errorf("the copy is to be used, and it cannot be: %w (why not the file itself: %v)", cerr, damage) //nolint:errorlint // the copy is not damaged, so the state is not
+	case missing(damage):
 		// If the copy is there and damaged, the first state of all was not saved to its end, or the file was removed.
 		// Which of these it is the destination tells: see restore.
-		return &State{Version: stateVersion, Service: service}, nil
+		return &State{Version: stateVersion, Service: service}, damage, nil
 	default:
-		return nil, errors.Join(err, cerr)
+		return nil, damage, errors.Join(damage, cerr)
 	}
 }
 

@@ -35,6 +35,7 @@ type Site struct {
 	mu       sync.Mutex
 	method   string          // how to switch; empty: not probed yet
 	switched map[string]bool // releases that this Site has made current
+	seen     *seen           // nil: nothing, or it is not to be relied on
 }
 
 // New returns a site. It does no I/O.
@@ -81,6 +82,20 @@ func (s *Site) Present() (bool, error) {
 // with an empty Hash is something that a Switch found at the destination and kept, and that is there
 // (again). What was put at the destination by hand, or restored from a backup, is none of ours.
 func (s *Site) Current() (Release, bool, error) {
+	destination, folder, stamped := s.stamps()
+	if stamped {
+		if r, ok := s.recall(destination, folder); ok {
+			return r, true, nil
+		}
+	}
+	r, known, err := s.current()
+	if stamped && known {
+		s.remember(&seen{destination, folder, r})
+	}
+	return r, known, err
+}
+
+func (s *Site) current() (Release, bool, error) {
 	d, err := s.open()
 	if errors.Is(err, fs.ErrNotExist) {
 		return Release{}, false, nil
