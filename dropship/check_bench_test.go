@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,30 +43,37 @@ func BenchmarkCheck(b *testing.B) {
 func BenchmarkSchedule(b *testing.B) {
 	c := newCrowd(b, 1000)
 	ctx, cancel := context.WithCancel(b.Context())
-	var left atomic.Int64
-	left.Store(int64(b.N))
+	defer cancel()
+	checks := make(chan struct{})
 	for _, s := range c.services {
 		s.CheckInterval = time.Millisecond
-		s.Source = counted{s.Source, func() {
-			if left.Add(-1) == 0 {
-				cancel()
-			}
-		}}
+		s.Source = counted{s.Source, checks}
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
 	a := dropship.NewAgent(c.machine)
 	a.Start(ctx, c.services)
+	for range 3 * len(c.services) { // the first one of each does more
+		<-checks
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		<-checks
+	}
+	cancel()
+	go func() {
+		for range checks { // of those that were about to be made
+		}
+	}()
 	a.Wait()
+	close(checks)
 }
 
 // counted is a source that tells of each check.
 type counted struct {
 	artifact.Source
-	checked func()
+	checks chan<- struct{}
 }
 
 func (s counted) Stat(ctx context.Context) (artifact.Info, error) {
-	s.checked()
+	s.checks <- struct{}{}
 	return s.Source.Stat(ctx)
 }
