@@ -30,6 +30,7 @@ func startAgent(binary, config, log string, heed func(line)) (*agent, error) {
 	}
 	a := &agent{cmd: exec.Command(binary, "agent", "--config", config, "--log-format", "json"), done: make(chan struct{})} //nolint:noctx // ends with stop
 	a.cmd.Dir = "/"
+	a.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"} // as under systemd: what else is set here changes what it does
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 )
@@ -23,44 +22,33 @@ func (v verdict) String() string {
 	if !v.flat() {
 		word = "GROWS"
 	}
-	unit := v.unit
-	if unit != "" {
-		unit = " " + unit
-	}
-	percent := 0.0
-	if v.level > 0 {
-		percent = 100 * v.rise / v.level
-	}
-	return fmt.Sprintf("%-18s %8.1f%-4s %+8.2f %+7.1f %%   at most %+.2f   %s", v.what, v.level, unit, v.rise, percent, v.allowed, word)
+	return fmt.Sprintf("%-16s  %6.1f %-3s  %+6.1f  of at most %+.1f  %s", v.what, v.level, v.unit, v.rise, v.allowed, word)
 }
 
-// warmUp is how much of a soak does not count: caches and pools fill, connections are opened.
-func warmUp(total time.Duration) time.Duration { return min(5*time.Minute, total/3) }
+// warmUp does not count: caches and histories fill, idle connections become as many as they may, for a minute and a half
+// after they were used.
+const warmUp = 5 * time.Minute
 
-// judge returns what became of each figure. It is flat if neither of two measures of its rise is more than allowed: that
-// of the Theil–Sen line, the median of the slopes between all pairs of points, which a peak here and there does not bend;
-// and the difference of the medians of the last third and the first, which shows a step.
-func judge(samples []sample) []verdict {
-	var total time.Duration
-	if n := len(samples); n > 0 {
-		total = samples[n-1].at
+// judge returns what became of each figure; nothing, if there was no more of the soak than twice the warm-up. A figure is
+// flat if neither of two measures of its rise is more than allowed: that of the Theil–Sen line, the median of the slopes
+// between all pairs of points, which a peak here and there does not bend; and the difference of the medians of the last
+// third and the first, which shows a step.
+func judge(samples []sample) (verdicts []verdict) {
+	from := slices.IndexFunc(samples, func(s sample) bool { return s.at >= warmUp })
+	if from < 0 || samples[len(samples)-1].at < 2*warmUp {
+		return nil
 	}
-	from := slices.IndexFunc(samples, func(s sample) bool { return s.at >= warmUp(total) })
-	var verdicts []verdict
 	for _, one := range allSeries {
-		v := verdict{series: one, rise: math.Inf(1)}
-		if bins := thin(samples[max(from, 0):], one.of); len(bins) >= 9 {
-			levels := make([]float64, len(bins))
-			for i, b := range bins {
-				levels[i] = b.median
-			}
-			third := len(levels) / 3
-			step := median(levels[len(levels)-third:]) - median(levels[:third])
-			line := slope(bins) * (bins[len(bins)-1].at - bins[0].at).Minutes()
-			v.level, v.rise = median(levels), max(step, line)
+		points := thin(samples[from:], one.of)
+		levels := make([]float64, len(points))
+		for i, b := range points {
+			levels[i] = b.median
 		}
-		v.allowed = max(one.least, one.share*v.level)
-		verdicts = append(verdicts, v)
+		third := len(levels) / 3
+		step := median(levels[len(levels)-third:]) - median(levels[:third])
+		line := slope(points) * (points[len(points)-1].at - points[0].at).Minutes()
+		level := median(levels)
+		verdicts = append(verdicts, verdict{one, level, max(step, line), max(one.least, one.share*level)})
 	}
 	return verdicts
 }
@@ -72,7 +60,7 @@ type bin struct {
 }
 
 // bins is how many a soak is thinned to.
-const bins = 240
+const bins = 200
 
 // thin returns a figure of all the samples in at most [bins] bins.
 func thin(samples []sample, of func(sample) float64) []bin {

@@ -76,9 +76,9 @@ func TestJudge(t *testing.T) {
 
 func TestJudgeWantsEnough(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, 1, 8} {
-		if got := grown(history()[:n]); !strings.Contains(got, "goroutines") {
-			t.Errorf("%d samples are flat but for %q, want them to prove nothing", n, got)
+	for n, want := range map[int]int{0: 0, 1: 0, 599: 0, 601: len(allSeries)} {
+		if got := len(judge(history()[:n])); got != want {
+			t.Errorf("of %d seconds %d figures are judged, want %d", n, got, want)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestPictureShowsAllOfIt(t *testing.T) {
 	t.Parallel()
 	samples := history()
 	samples[1234].goroutines = 250 // thinned out, it would not be seen
-	text := script(samples, "a title")
+	text := script(samples, "a title", judge(samples))
 	blocks := strings.Split(text, "EOD\n")
 	for i, one := range allSeries {
 		points := strings.Count(blocks[2*i+1], "\n")
@@ -95,7 +95,7 @@ func TestPictureShowsAllOfIt(t *testing.T) {
 			t.Errorf("%s has %d points, want at most %d, and not far fewer", one.what, points, bins)
 		}
 	}
-	for _, want := range []string{`title "a title"`, " 250\n", "set xrange [0:29.9", "set yrange [0:48", "set yrange [0:287.5]", `set ylabel "MiB"`, `set xlabel "minutes"`, `background rgb "white"`} {
+	for _, want := range []string{`title "a title"`, " 250\n", "set xrange [0:29.9", "set yrange [0:52", "set yrange [0:312.5]", `"memory, MiB"`, `set xlabel "minutes, `, `background rgb "white"`, `"goroutines: 76.0, rise `} {
 		if !strings.Contains(text, want) {
 			t.Errorf("gnuplot is not told %q", want)
 		}

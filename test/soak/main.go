@@ -80,7 +80,7 @@ func run(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	verdicts := judge(s.samples)
-	if err := draw(ctx, o.picture, s.samples, s.title()); err != nil {
+	if err := draw(ctx, o.picture, s.samples, s.title(), verdicts); err != nil {
 		return 0, err
 	}
 	return s.report(verdicts), nil

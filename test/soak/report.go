@@ -62,7 +62,11 @@ func (s *soak) report(verdicts []verdict) int {
 	fmt.Fprintf(s.out, "load: %.0f %% of a core is the agent's, %.0f %% that of its hooks and the commands, %.0f %% the soak's own\n\n",
 		share(last.cpu), share(children-last.cpu), share(self))
 	code := 0
-	fmt.Fprintf(s.out, "%-18s %12s %8s\n", fmt.Sprintf("after %s", warmUp(last.at).Round(time.Second)), "level", "rise")
+	if len(verdicts) == 0 {
+		fmt.Fprintf(s.out, "nothing is judged: a soak shorter than %s has no time after its warm-up\n", 2*warmUp)
+	} else {
+		fmt.Fprintf(s.out, "%-16s  %-10s  %6s\n", fmt.Sprintf("after %s:", warmUp), "    level", "rise")
+	}
 	for _, v := range verdicts {
 		fmt.Fprintln(s.out, v)
 		if !v.flat() {

@@ -55,11 +55,8 @@ func (s *soak) watchSamples(ctx context.Context) error {
 	defer tick.Stop()
 	var last sample
 	for n := 0; ; n++ {
-		next, err := s.take(ctx, last, n%10 == 0)
+		next, err := s.take(context.WithoutCancel(ctx), last, n%10 == 0) // a scrape that is cut is one that the agent warns of
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
 			return fmt.Errorf("cannot take a sample: %w", err)
 		}
 		s.samples, last = append(s.samples, next), next
@@ -78,6 +75,8 @@ func (s *soak) watchSamples(ctx context.Context) error {
 
 // take takes a sample; what is on disk is looked at now and then.
 func (s *soak) take(ctx context.Context, last sample, disk bool) (sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	next := last
 	next.at, next.published, next.rolledBack = time.Since(s.begin), s.published.Load(), s.rolledBack.Load()
 	pid := s.agent.pid()

@@ -176,6 +176,9 @@ func (s *soak) finish(ctx context.Context) error {
 	if err := s.bounded(); err != nil {
 		s.violate(err)
 	}
+	if err := s.takeDisk(&s.samples[len(s.samples)-1]); err != nil {
+		return err
+	}
 	if err := s.agent.stop(patience); err != nil {
 		s.violate(err)
 	}
