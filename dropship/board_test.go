@@ -150,14 +150,35 @@ func TestBoardInMemoryIsOne(t *testing.T) {
 	})
 }
 
+// A boardLocker gives leases that tell of the board.
+type boardLocker struct {
+	*locker
+	*board
+}
+
+func (l boardLocker) Acquire(ctx context.Context, req lock.Request) (lock.Lease, error) {
+	lease, err := l.locker.Acquire(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	l.board.mu.Lock()
+	defer l.board.mu.Unlock()
+	_, there := l.m[req.Group+"/"+req.Holder.Service+"/"+req.Holder.Hash]
+	return boardLease{lease, !there && l.board.err == nil && req.Holder.Hash != ""}, nil
+}
+
+type boardLease struct {
+	lock.Lease
+	unnoticed bool
+}
+
+func (l boardLease) Unnoticed() bool { return l.unnoticed }
+
 // member makes a machine of a group that shares a board. Its application does not work with the version "bad".
 func member(t *testing.T, b *board, host string) *world {
 	w := newWorld(t)
 	w.machine.Hostname = host
-	w.service.Turn = &dropship.Turn{Group: "web", Slots: 1, Locker: struct {
-		*locker
-		lock.Board
-	}{w.locker, b}}
+	w.service.Turn = &dropship.Turn{Group: "web", Slots: 1, Locker: boardLocker{w.locker, b}}
 	w.service.Before = hooks.Chain{w.hook("stop", nil)}
 	w.service.After = hooks.Chain{w.hook("start", nil), w.brokenAt("bad")}
 	return w

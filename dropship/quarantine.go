@@ -208,6 +208,9 @@ func (u *update) consult(ctx context.Context, info artifact.Info, hash string, r
 	if u.board() == nil || r.Outcome != "" && r.Outcome != Quarantine {
 		return r, nil
 	}
+	if l, ok := u.lease.(lock.BoardLease); ok && l.Unnoticed() && u.decide(info, hash).Outcome != Quarantine {
+		return u.nothingToDo(info, hash) // the board had nothing of it when the slot was given
+	}
 	before := slices.Clone(u.st.Quarantine)
 	entries, lifted, err := u.ask(ctx, r)
 	if err == nil && u.decide(info, hash).Outcome == Quarantine {

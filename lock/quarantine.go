@@ -53,6 +53,14 @@ type Board interface {
 	Lift(ctx context.Context, group, service, by string) ([]Quarantine, error)
 }
 
+// A BoardLease is what a Locker that is a Board may give as its lease, so that nobody need ask the board right after.
+type BoardLease interface {
+	Lease
+	// Unnoticed reports that no entry of the Holder's hash, neither in force nor lifted, was on the board for the
+	// Holder's service at the instant at which the slot was given. If it is false, the board is to be asked.
+	Unnoticed() bool
+}
+
 // LiftedBy reports whether the end of other, an entry of the same hash, ends q too: it is the same quarantine, or one
 // that was there already when somebody let the hash be tried again.
 func (q Quarantine) LiftedBy(other Quarantine) bool {

@@ -69,14 +69,18 @@ type witness struct {
 	most     int
 	turns    int
 	overlaps int
+	notice   func(lock.Lease) // what else a holder looks at and does; nil: nothing
 }
 
-func (w *witness) enter() {
+func (w *witness) enter(l lock.Lease) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.in++
 	w.turns++
 	w.most = max(w.most, w.in)
+	if w.notice != nil {
+		w.notice(l)
+	}
 	if w.in > w.slots {
 		w.overlaps++
 	}
@@ -108,7 +112,7 @@ func contend(ctx context.Context, l lock.Locker, w *witness, host string, stay f
 			continue
 		}
 		if lease.Err() == nil {
-			w.enter()
+			w.enter(lease)
 			select {
 			case <-time.After(stay()):
 			case <-lease.Lost():

@@ -9,12 +9,15 @@
 //
 // shows who holds and who waits. The order of arrival is the order of the keys' CreateIndex, and the first
 // `updateSlots` of a group hold. Who waits watches only the contender right before it; only the first in
-// line watches the whole group. Whoever enters says so in its own key, which wakes the next. So a slot that
-// comes free wakes one machine. What those further back are told of who is ahead may be five minutes old.
+// line watches the slots, or the whole group as long as somebody ahead has not taken one. Whoever enters says so in its
+// own key, which wakes the next. So a slot that comes free wakes one machine, and who comes into line at most one. What
+// those further back are told of who is ahead may be five minutes old.
 //
 // Each slot is a key, too: PREFIX/GROUP/.slot-0, .slot-1 … One transaction enters: it takes a slot that is free and
-// writes "holding" into the contender's key, both only if the session still has that key, and returns the line as of
-// that write. One transaction gives back: it deletes both keys while the session still lives. If the session ends in any
+// writes "holding" into the contender's key, both only if the session still has that key and the board has no entry of
+// the hash that is to be installed, and returns the line as of that write. (With an entry it enters all the same, and the
+// lease says that the board is to be asked.) One transaction gives back: it deletes both keys while the session still
+// lives, and leaves the session, on which nothing hangs any more, to end by its TTL. If the session ends in any
 // other way, Consul keeps the slot closed for the lock delay, which is the TTL (a minute at the most), and the next in
 // line tries again and again until it opens. Reads on which anything is decided are consistent.
 //
@@ -22,24 +25,29 @@
 // Consul's own semaphore. So are keys in folders below a group's, which are another lock's, with a longer
 // prefix. A key that a session holds counts, even if its value cannot be read.
 //
-// # What a turn costs
+// # What an update costs
 //
 // Nine requests for each machine, however many wait:
 //
-//  1. the session is made
-//  2. the key is put into line (a transaction that returns the line)
-//  3. a watch of the contender before it, which ends when that one takes its slot
-//  4. a watch of the group, which ends when that one gives it back
-//  5. the slot is taken (a transaction that returns the line)
-//  6. a watch of its own key, for as long as the slot is held
-//  7. Check, right before the switch
-//  8. the slot is given back (a transaction)
-//  9. the session is ended
+//  1. the board is asked, before the download
+//  2. the session is made
+//  3. the key is put into line (a transaction that returns the line)
+//  4. a watch of the contender before it, which ends when that one takes its slot
+//  5. a watch of the group, which ends when that one gives it back
+//  6. the slot is taken (a transaction that returns the line, and looks at the board)
+//  7. a watch of its own key, for as long as the slot is held
+//  8. Check, right before the switch
+//  9. the slot is given back (a transaction)
 //
-// With several slots there is one more between 3 and 4, a look at the whole line, since it may have become shorter in
-// two places. Who need not wait asks the same instead of 3 and 4. To this come a renewal each third of the TTL, another
-// watch for each half minute of waiting or holding, a look of the first in line at each newcomer, and what an update
-// asks of the board: once before it downloads, and once with the slot.
+// There is one more between 4 and 5 with several slots, a look at the whole line, since it may have become shorter in
+// two places; or with one slot where somebody comes into line just then. Who need not wait makes that look in place of 4
+// and 5. To this come a renewal each third of the TTL, another watch for each half minute of waiting or holding, and
+// where the hash is on the board, the transaction once more without looking there, and a question what is.
+//
+// A slot is handed over in two: the transaction that gives it back, and the one of the next in line, whose watch the
+// first has ended.
+//
+// For up to twice the TTL after an update its session is still to be seen in Consul (consul session list), without a key.
 //
 // # What is promised
 //

@@ -16,12 +16,15 @@ type lease struct {
 	gone     bool // and Consul knows
 }
 
-var _ lock.Lease = (*lease)(nil)
+var _ lock.BoardLease = (*lease)(nil)
 
 func newLease(p *place, index uint64) *lease {
 	p.goroutines.Go(func() { p.guard(p.key, index) })
 	return &lease{place: p}
 }
+
+// Unnoticed implements lock.BoardLease.
+func (l *lease) Unnoticed() bool { return l.place.notice != "" }
 
 func (l *lease) Lost() <-chan struct{} { return l.place.alive.Done() }
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/dropship/dropship/lock"
 )
 
 // A model is what a Consul cluster shows to lockers: sessions, keys, lock delays, transactions and blocking queries,
@@ -78,6 +80,18 @@ func (m *model) holders() []string {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// notice puts the hash that h wants to install on the board of the group web, or takes it away.
+func (m *model) notice(h lock.Holder, there bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := "slots/.quarantine/web/" + h.Service + "/" + h.Hash
+	delete(m.keys, key)
+	m.change()
+	if there {
+		m.keys[key] = &api.KVPair{Key: key, CreateIndex: m.index, ModifyIndex: m.index}
+	}
 }
 
 // elect is a change of the leader: for so long there is none, and the new one gives every session its whole TTL again.
@@ -206,6 +220,10 @@ func (m *model) transact(body []byte) *http.Response {
 		case api.KVCheckSession:
 			if p == nil || p.Session != op.KV.Session {
 				errs = append(errs, &api.TxnError{OpIndex: i, What: "failed session check"})
+			}
+		case api.KVCheckNotExists:
+			if p != nil {
+				errs = append(errs, &api.TxnError{OpIndex: i, What: "the key exists"})
 			}
 		case api.KVLock:
 			if m.sessions[op.KV.Session] == nil {

@@ -27,6 +27,7 @@ type place struct {
 	key    string
 	group  string
 	slot   string      // the key of the slot that is held, or that may be; empty before the first attempt to take one
+	notice string      // the key of the board that is not there while the slot is taken; empty: it may be there
 	holder lock.Holder // as written into the key
 }
 
@@ -37,7 +38,7 @@ func join(ctx context.Context, s *store, req lock.Request, ttl time.Duration, cl
 	if err != nil {
 		return nil, err
 	}
-	p := &place{session: n, key: s.folder + n.id, group: req.Group, holder: req.Holder}
+	p := &place{session: n, key: s.folder + n.id, group: req.Group, notice: s.notice(req), holder: req.Holder}
 	p.holder.Slots = req.Slots
 	p.holder.Since = time.Now().UTC()
 	p.holder.Holding = false
@@ -107,6 +108,9 @@ func (p *place) change(ctx context.Context, q queue, m move, before contender) (
 		return p.store.line(ctx, 0)
 	case watchLine:
 		return p.store.line(ctx, q.index)
+	case watchSlots:
+		slots, index, err := p.store.slots(ctx, q.index)
+		return q.after(slots, index), err
 	}
 	// What happened to the one before only wakes; what it means is decided on a read of the whole line.
 	for range watchesPerRead {
@@ -141,7 +145,11 @@ func (p *place) enter(ctx context.Context, q queue, tell func([]lock.Holder)) (i
 			var free bool
 			p.slot = slot // now: an answer that is lost leaves it taken
 			err = p.persist(ctx, func() (err error) {
-				entered, free, err = p.store.enter(ctx, p.id, p.key, value, slot)
+				entered, free, err = p.store.enter(ctx, p.id, p.key, value, slot, p.notice)
+				if errors.Is(err, errNoticed) {
+					p.notice = ""
+					entered, free, err = p.store.enter(ctx, p.id, p.key, value, slot, "")
+				}
 				return err
 			})
 			switch {
@@ -207,17 +215,12 @@ func (p *place) leave(ctx context.Context, timeout time.Duration) error {
 	p.rest()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("given up after %s", timeout))
 	defer cancel()
-	free := false
 	if p.slot != "" {
 		err := p.persist(ctx, func() error { return p.store.giveBack(ctx, p.id, p.key, p.slot, timeout/2) })
-		if err != nil && !errors.Is(err, errRefused) {
-			return err
+		if !errors.Is(err, errRefused) {
+			return err // nil: nothing hangs on the session any more, which ends by itself
 		}
-		free = err == nil // refused: it is not ours, or an answer was lost, or the token's rights have changed
+		// It is not ours, or an answer was lost, or the token's rights have changed.
 	}
-	err := p.persist(ctx, func() error { return p.store.destroySession(ctx, p.id, timeout/2) })
-	if free {
-		return nil // nothing hangs on the session any more, which ends by itself
-	}
-	return err
+	return p.persist(ctx, func() error { return p.store.destroySession(ctx, p.id, timeout/2) })
 }

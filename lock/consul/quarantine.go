@@ -127,6 +127,16 @@ func (l *Locker) board(group, service string) (board, error) {
 	return board{s, service}, err
 }
 
+// notice returns the key that is there if what the holder wants to install is on the board; empty if it does not say
+// what that is.
+func (s *store) notice(req lock.Request) string {
+	h := req.Holder
+	if (lock.Quarantine{Service: h.Service, Hash: h.Hash, UpdateID: "any"}).Validate(req.Group) != nil {
+		return ""
+	}
+	return s.prefix + "/" + boardFolder + "/" + req.Group + "/" + h.Service + "/" + h.Hash
+}
+
 // A notice is one key of a board.
 type notice struct {
 	key      string

@@ -73,6 +73,14 @@ func TestBoardACL(t *testing.T) {
 			hash := "0cc175b9c0f1b6a831c399e269772661"
 			service := "shop-" + strings.ToLower(random())
 			_, err := b.Quarantine(t.Context(), "web", lock.Quarantine{Service: service, Hash: hash, UpdateID: "u1"})
+			// Nor is a slot given to who could not see a quarantine.
+			req := request("web-01")
+			req.Holder.Service = service
+			if lease, lerr := l.Acquire(t.Context(), req); (lerr == nil) != test.ok {
+				t.Errorf("Acquire: got %v, want a slot %t", lerr, test.ok)
+			} else if test.ok && (lease.(lock.BoardLease).Unnoticed() || lease.Release(t.Context()) != nil) {
+				t.Error("the lease does not tell of what is quarantined")
+			}
 			if test.ok {
 				if err != nil {
 					t.Error(err)
@@ -107,7 +115,9 @@ func TestBoardACL(t *testing.T) {
 		}
 	})
 	// What is on the board stands in nobody's way: it is no group.
-	held(t, acquire(t, operator, request("web-01")))
+	other := request("web-01")
+	other.Group = "api" // web is for those above
+	held(t, acquire(t, operator, other))
 }
 
 // Looking at the board at each check of a quarantined artifact is one request.

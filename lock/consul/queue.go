@@ -86,6 +86,27 @@ func (q queue) behind(holder contender, own string) queue {
 	}
 }
 
+// after returns the line once those sessions hold the slots: who held one and does no more has left, since its keys go
+// together.
+func (q queue) after(slots map[string]string, index uint64) queue {
+	now := queue{slots: slots}
+	q.contenders = slices.DeleteFunc(slices.Clone(q.contenders), func(c contender) bool {
+		return q.holds(c) && !now.holds(c)
+	})
+	q.slots, q.index = slots, index
+	return q
+}
+
+// holds reports whether a contender holds a slot.
+func (q queue) holds(c contender) bool {
+	for _, session := range q.slots {
+		if session == c.session {
+			return true
+		}
+	}
+	return false
+}
+
 // ahead returns who stands before position i, in order of arrival: holders first.
 func (q queue) ahead(i int) []lock.Holder {
 	holders := make([]lock.Holder, i)
@@ -121,21 +142,24 @@ func (q queue) free(folder string, slots int) []string {
 type move int
 
 const (
-	look      move = iota // it seems to be among the first, but may not see everybody: read the line again
-	enter                 // it is among the first: take the slot
-	watchKey              // wait for a change of the contender right before it
-	watchLine             // it is the first in line: wait for a change of the whole group
+	look       move = iota // it seems to be among the first, but may not see everybody: read the line again
+	enter                  // it is among the first: take the slot
+	watchKey               // wait for a change of the contender right before it
+	watchLine              // it is the first in line: wait for a change of the whole group
+	watchSlots             // so it is, and all ahead hold: wait for a change of the slots alone
 )
 
-// next says what the contender at position i does. One waiter alone, the first in line, watches the whole
-// group: so a slot that comes free wakes one machine, not all. It says that it holds in its own key, and
-// that wakes the one behind it, which is now the first in line.
+// next says what the contender at position i does. One waiter alone, the first in line, watches the slots, or, as long
+// as somebody ahead may leave without having had one, the whole group: so a slot that comes free wakes one machine, not
+// all. It says that it holds in its own key, and that wakes the one behind it, which is now the first in line.
 func (q queue) next(i, slots int) (move, contender) {
 	switch {
 	case i < slots && !q.whole:
 		return look, contender{}
 	case i < slots:
 		return enter, contender{}
+	case i == slots && q.whole && !slices.ContainsFunc(q.contenders[:i], func(c contender) bool { return !q.holds(c) }):
+		return watchSlots, contender{}
 	case i == slots:
 		return watchLine, contender{}
 	default:

@@ -61,7 +61,8 @@ func FuzzQueue(f *testing.F) {
 	})
 }
 
-// checkMoves wants that the first `slots` enter, the next one watches the line, and each other the one before it.
+// checkMoves wants that the first `slots` enter, the next one watches the slots, or the line if somebody ahead holds
+// none, and each other the one before it.
 func checkMoves(t *testing.T, q queue, slots int) {
 	t.Helper()
 	for i := range q.contenders {
@@ -71,6 +72,9 @@ func checkMoves(t *testing.T, q queue, slots int) {
 			want = enter
 		case i == slots:
 			want = watchLine
+			if !slices.ContainsFunc(q.contenders[:i], func(c contender) bool { return !q.holds(c) }) {
+				want = watchSlots
+			}
 		}
 		got, before := q.next(i, slots)
 		if got != want || want == watchKey && before != q.contenders[i-1] {

@@ -61,6 +61,52 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// The first in line watches the slots alone when all ahead hold one, for then nobody else's coming or leaving matters;
+// and comes up by one for each that holds none any more.
+func TestFirstInLineWatchesSlots(t *testing.T) {
+	t.Parallel()
+	held := func(names ...string) map[string]string {
+		m := map[string]string{}
+		for i, name := range names {
+			if name != "" {
+				m[fmt.Sprint("p/web/.slot-", i)] = name
+			}
+		}
+		return m
+	}
+	for _, test := range []struct {
+		line        string
+		slots       map[string]string
+		before, now move
+		later       map[string]string
+		position    int
+	}{
+		{"a* b* me c", held("a", "b"), watchSlots, enter, held("a", ""), 1},
+		{"a* b* me c", held("a", "b"), watchSlots, enter, held(""), 0},
+		{"a* b* me c", held("a", "b"), watchSlots, watchSlots, held("a", "b"), 2},
+		{"a* b* me c", held("b", "a"), watchSlots, watchSlots, held("a", "b"), 2},
+		{"a* b me c", held("a"), watchLine, watchLine, held("a", ""), 2},   // b may go without having held one
+		{"a* b me c", held("a"), watchLine, watchSlots, held("a", "b"), 2}, // b has entered
+		{"a* b me c", held("a"), watchLine, enter, held("", "b"), 1},
+	} {
+		q := newQueue("p/web/", line(2, test.line), 7)
+		q.slots, q.whole = test.slots, true
+		if got, _ := q.next(q.position("p/web/me", "me"), 2); got != test.before {
+			t.Errorf("%q, slots of %v: got move %d, want %d", test.line, test.slots, got, test.before)
+		}
+		q = q.after(test.later, 9)
+		i := q.position("p/web/me", "me")
+		if got, _ := q.next(i, 2); got != test.now || i != test.position || q.index != 9 {
+			t.Errorf("%q, slots of %v: got move %d at %d from index %d, want %d at %d from 9", test.line, test.later, got, i, q.index, test.now, test.position)
+		}
+		if q.whole = false; i == 2 {
+			if got, _ := q.next(i, 2); got != watchLine {
+				t.Errorf("%q: got move %d on a line that may not be whole, want a look at it", test.line, got)
+			}
+		}
+	}
+}
+
 // However many wait, a slot that comes free is watched by one of them, and each other is watched by one.
 func TestEveryChangeWakesOne(t *testing.T) {
 	t.Parallel()

@@ -14,8 +14,8 @@ import (
 	"github.com/dropship/dropship/test/servers"
 )
 
-// maxRequests is what a turn may cost, whatever the number of machines, as the package's documentation counts them: the
-// nine, and one more with several slots.
+// maxRequests is what an update may cost, whatever the number of machines, as the package's documentation counts them:
+// the nine, and one more with several slots, or while others come into line.
 const maxRequests = 10
 
 // rollOut has n machines take one turn each, all at once.
@@ -31,11 +31,19 @@ func rollOut(ctx context.Context, n int, turn func(ctx context.Context, machine 
 
 // takeTurn is what an update asks of the locker.
 func takeTurn(ctx context.Context, l lock.Locker, group string, slots, machine int) error {
-	lease, err := l.Acquire(ctx, lock.Request{Group: group, Slots: slots, Holder: lock.Holder{Host: fmt.Sprint("web-", machine), PID: 1, Service: "shop"}})
+	if _, err := l.(lock.Board).Quarantined(ctx, group, "shop", false); err != nil {
+		return err
+	}
+	req := request(fmt.Sprint("web-", machine))
+	req.Group, req.Slots = group, slots
+	lease, err := l.Acquire(ctx, req)
 	if err != nil {
 		return err
 	}
-	return errors.Join(lease.Check(ctx), lease.Release(ctx))
+	if !lease.(lock.BoardLease).Unnoticed() {
+		err = errors.New("it would have to ask the board again")
+	}
+	return errors.Join(err, lease.Check(ctx), lease.Release(ctx))
 }
 
 // The number of requests of one machine does not grow with the number of machines: no slot that comes free wakes a herd.

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dropship/dropship/lock"
 	"github.com/dropship/dropship/lock/consul"
 )
 
@@ -114,6 +115,16 @@ func simulate(t *testing.T, seed uint64) (turns, lost int) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	m, start := newModel(), time.Now()
 	w := &witness{slots: 1 + random.IntN(3)}
+	if w.slots == 1 { // then nothing changes on the board between an entry and what the next holder does
+		noticed := false
+		w.notice = func(l lock.Lease) {
+			if l.(lock.BoardLease).Unnoticed() == noticed {
+				t.Errorf("seed %d: Unnoticed: got %t, want %t, as the holder before has left it", seed, noticed, !noticed)
+			}
+			noticed = !noticed
+			m.notice(request("").Holder, noticed)
+		}
+	}
 	ttl := time.Duration(1+random.IntN(60)) * time.Second
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup

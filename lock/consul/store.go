@@ -29,8 +29,12 @@ const (
 // maxDelay is the longest lock delay that Consul keeps.
 const maxDelay = time.Minute
 
-// errNoSession means that Consul knows the session no more.
-var errNoSession = errors.New("the session has ended in Consul")
+var (
+	// errNoSession means that Consul knows the session no more.
+	errNoSession = errors.New("the session has ended in Consul")
+	// errNoticed means that a slot was not taken because of a notice on the board.
+	errNoticed = errors.New("the hash is on the board")
+)
 
 // A store is Consul as one contender uses it: a session, a key, and the folder of the group.
 type store struct {
@@ -124,6 +128,23 @@ func (s *store) line(ctx context.Context, index uint64) (queue, error) {
 	return q, nil
 }
 
+// slots returns which session holds each slot, by its key, when that has changed since index, or after watchTime. Who
+// comes into line does not change it.
+func (s *store) slots(ctx context.Context, index uint64) (sessions map[string]string, now uint64, err error) {
+	ctx, cancel := bounded(ctx, limit(index))
+	defer cancel()
+	prefix := s.folder + slotPrefix
+	pairs, meta, err := s.client.KV().List(prefix, options(ctx, index))
+	switch {
+	case err != nil:
+		return nil, 0, s.failed(ctx, "watch "+prefix, err)
+	case meta.ResultsFilteredByACLs:
+		return nil, 0, s.denied(fmt.Errorf("cannot watch %s at %s: the token may see only a part of it", prefix, s.where))
+	}
+	q := newQueue(s.folder, pairs, meta.LastIndex)
+	return q.slots, q.index, nil
+}
+
 // key returns who holds key when it has changed since index, or after watchTime; without a session if the key is gone
 // or held by nobody. The read is consistent, since "gone" is a loss where the key is one's own.
 func (s *store) key(ctx context.Context, key string, index uint64) (contender, error) {
@@ -155,19 +176,29 @@ func (s *store) write(ctx context.Context, session, key string, value []byte) (q
 
 // enter writes value into key as write does, and takes slot, both or neither. The key must be there and held by the
 // session already: one that somebody deleted is not made anew at the end of the line. It reports whether the slot was
-// free: neither held by another session nor closed after the loss of one.
-func (s *store) enter(ctx context.Context, session, key string, value []byte, slot string) (q queue, free bool, err error) {
-	q, errs, err := s.transact(ctx, "take "+slot, api.TxnOps{
+// free: neither held by another session nor closed after the loss of one. If notice is not empty, and there, nothing is
+// taken, and the error is errNoticed.
+func (s *store) enter(ctx context.Context, session, key string, value []byte, slot, notice string) (q queue, free bool, err error) {
+	const slotOp, noticeOp = 2, 3
+	ops := api.TxnOps{
 		{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: key, Session: session}},
 		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: key, Value: value, Session: session}},
 		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: slot, Session: session}},
-		{KV: &api.KVTxnOp{Verb: api.KVGetTree, Key: s.folder}},
-	})
-	const slotOp = 2
+	}
+	if notice != "" { // Consul refuses this to a token without rights, so nothing is overlooked for want of them
+		ops = append(ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCheckNotExists, Key: notice}})
+	}
+	ops = append(ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVGetTree, Key: s.folder}})
+	q, errs, err := s.transact(ctx, "take "+slot, ops)
+	noticed := false
 	for _, e := range errs {
-		if e.OpIndex != slotOp || strings.Contains(e.What, "Permission denied") {
+		if e.OpIndex != slotOp && e.OpIndex != noticeOp || strings.Contains(e.What, "Permission denied") {
 			return queue{}, false, s.refused(key, errs)
 		}
+		noticed = noticed || e.OpIndex == noticeOp
+	}
+	if noticed {
+		return queue{}, false, errNoticed
 	}
 	return q, err == nil && errs == nil, err
 }

@@ -42,6 +42,7 @@ func RunBoard(t *testing.T, s BoardSuite) {
 		{"OldestGoes", testOldestGoes},
 		{"LostData", testLostData},
 		{"Unreadable", testUnreadable},
+		{"LeaseTellsOfIt", testLeaseTellsOfIt},
 		{"BadNames", testBadNames},
 		{"Unreachable", testBoardUnreachable},
 	} {
@@ -286,6 +287,42 @@ func testUnreadable(t *testing.T, s BoardSuite) {
 	wantEntries(t, b, group, other)
 	put(t, b, group, q, q)
 	wantEntries(t, b, group, q, other)
+}
+
+// testLeaseTellsOfIt: a lease that tells what was on the board is right.
+func testLeaseTellsOfIt(t *testing.T, s BoardSuite) {
+	group, q := newGroup(t), entry("bad", "web-01")
+	b := s.New(t)
+	turn := func(what string, change func(*lock.Holder), want bool) {
+		t.Helper()
+		l, ok := s.New(t).(lock.Locker)
+		if !ok {
+			return // it gives no leases
+		}
+		req := request(group, 1, "web-02")
+		req.Holder.Hash = q.Hash
+		if change != nil {
+			change(&req.Holder)
+		}
+		lease := acquire(t, l, req)
+		defer release(t, lease)
+		if bl, ok := lease.(lock.BoardLease); ok && bl.Unnoticed() != want {
+			t.Errorf("%s: Unnoticed: got %t, want %t", what, bl.Unnoticed(), want)
+		}
+		if err := lease.Check(t.Context()); err != nil {
+			t.Errorf("%s: Check: %v", what, err)
+		}
+	}
+	turn("nothing there", nil, true)
+	turn("no hash named", func(h *lock.Holder) { h.Hash = "" }, false)
+	put(t, b, group, q, q)
+	turn("in force", nil, false)
+	turn("another hash", func(h *lock.Holder) { h.Hash = entry("good", "web-01").Hash }, true)
+	turn("another service", func(h *lock.Holder) { h.Service = "cart" }, true)
+	lift(t, b, group)
+	turn("lifted", nil, false)
+	s.Wipe(t, group, "shop")
+	turn("lost", nil, true)
 }
 
 func testBadNames(t *testing.T, s BoardSuite) {
