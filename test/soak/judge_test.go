@@ -95,7 +95,7 @@ func TestPictureShowsAllOfIt(t *testing.T) {
 			t.Errorf("%s has %d points, want at most %d, and not far fewer", one.what, points, bins)
 		}
 	}
-	for _, want := range []string{`title "a title"`, " 250\n", "set xrange [0:29.9", "set yrange [0:52", "set yrange [0:312.5]", `"memory, MiB"`, `set xlabel "minutes, `, `background rgb "white"`, `"goroutines: 76.0, rise `} {
+	for _, want := range []string{`title "a title"`, " 250\n", "set xrange [0:29.9", "set yrange [0:52", "set yrange [0:312.5]", `"memory, MiB"`, `set xlabel "minutes (`, `background rgb "white"`, `"goroutines: 76.0, rise `} {
 		if !strings.Contains(text, want) {
 			t.Errorf("gnuplot is not told %q", want)
 		}

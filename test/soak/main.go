@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -36,7 +37,7 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
-		code = 2
+		code = cmp.Or(code, 2)
 	}
 	os.Exit(code)
 }
@@ -46,7 +47,6 @@ func run(ctx context.Context) (int, error) {
 	var o options
 	flag.DurationVar(&o.time, "for", 30*time.Minute, "how long to go on")
 	flag.DurationVar(&o.every, "every", time.Second, "how often something happens to a service")
-	flag.DurationVar(&o.sample, "sample", time.Second, "how often a sample is taken")
 	flag.IntVar(&o.services, "services", 20, "how many services the agent has, at least 10")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "what decides about everything random")
 	flag.StringVar(&o.binary, "binary", "bin/dropship", "the dropship that soaks")
@@ -54,7 +54,7 @@ func run(ctx context.Context) (int, error) {
 	flag.StringVar(&o.table, "table", "bin/soak.tsv", "file for the samples")
 	flag.StringVar(&o.picture, "picture", "bin/soak.svg", "file for the picture")
 	flag.Parse()
-	if flag.NArg() > 0 || o.services < 10 || o.time <= 0 || o.every <= 0 || o.sample <= 0 {
+	if flag.NArg() > 0 || o.services < 10 || o.time <= 0 || o.every <= 0 {
 		return 0, errors.New("there is no such soak: -h tells which there are")
 	}
 	if _, err := exec.LookPath("gnuplot"); err != nil {
@@ -64,14 +64,13 @@ func run(ctx context.Context) (int, error) {
 	if o.servers, err = servers.Running(); err != nil {
 		return 0, err
 	}
-	o.out = os.Stdout
+	o.sample, o.out = time.Second, os.Stdout
 	s, err := newSoak(ctx, o)
 	if err != nil {
 		return 0, err
 	}
-	err = s.all(ctx)
-	if err != nil {
-		return 0, errors.Join(err, s.close())
+	if err := s.all(ctx); err != nil {
+		return min(len(s.violations), 1), errors.Join(err, s.close())
 	}
 	if err := s.close(); err != nil {
 		return 0, err

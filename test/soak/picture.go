@@ -59,7 +59,7 @@ set format x ""`)
 	tell("set xrange [0:%.4g]", end)
 	for i, p := range panels {
 		if i == len(panels)-1 {
-			tell(`set format x "%%g"` + "\n" + `set xlabel "minutes, each of which stands for 100 of checks every 10 s" offset 0,0.3`)
+			tell(`set format x "%%g"` + "\n" + `set xlabel "minutes (checks every 100 ms in place of 10 s: each stands for 100)" offset 0,0.3`)
 		}
 		tell("unset object\nunset label")
 		tell(`set object rectangle from 0,graph 0 to %.4g,graph 1 behind fillcolor rgb "#f2f2f2" fillstyle solid 1 noborder`, warm)

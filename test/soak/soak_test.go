@@ -79,8 +79,14 @@ func TestShortSoak(t *testing.T) {
 	if data, err := os.ReadFile(table); err != nil || bytes.Count(data, []byte("\n")) != len(s.samples)+1 {
 		t.Errorf("got %v and the table\n%s\nwant a head and %d samples", err, data, len(s.samples))
 	}
-	s.report(judge(s.samples))
-	for _, want := range []string{"releases published", "resident memory", "load: "} {
+	leaking := history()
+	for i := range leaking {
+		leaking[i].fds += float64(i / 100)
+	}
+	if flat, leak := s.report(judge(history())), s.report(judge(leaking)); flat != 0 || leak != 1 {
+		t.Errorf("the exit codes are %d and %d, want 0 for what is flat and 1 for a leak", flat, leak)
+	}
+	for _, want := range []string{"releases published", "resident memory", "GROWS", "load: "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, &out)
 		}

@@ -103,15 +103,15 @@ func (s *soak) glimpse(ctx context.Context, v *service) error {
 	ctx, hangUp := context.WithTimeoutCause(ctx, 2*s.every, errGone)
 	defer hangUp()
 	events, err := s.client.Events(ctx, v.name)
-	if err != nil {
-		return err
-	}
-	for _, err := range events {
-		if err != nil && !errors.Is(err, errGone) {
-			return err
+	if err == nil {
+		for _, ended := range events {
+			err = ended // nil until the last
 		}
 	}
-	return nil
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	return err
 }
 
 // sleep asks for all events, reads none of them, and goes away.
