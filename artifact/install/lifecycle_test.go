@@ -275,6 +275,38 @@ func TestPruneKeepsWhatWasFound(t *testing.T) {
 	wantContents(t, o.Destination, found)
 }
 
+// What was taken away and installed again, time after time, leaves what was there before it.
+func TestPruneLeavesTheSameBytesOnce(t *testing.T) {
+	s := newSite(t)
+	update(t, s, "one", "", files{"version": "1"})
+	for _, id := range []string{"two", "two-again", "and-again", "once-more", "at-last"} {
+		st, err := s.Stage(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Unpack(t.Context(), bytes.NewReader(tarball(t, files{"version": "2"}))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Seal(install.Release{Hash: "hash of two"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Switch(id, "one"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Prune(); err != nil {
+			t.Fatal(err)
+		}
+		wantReleases(t, s, id, "one")
+		if err := s.Switch("one", id); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Prune(); err != nil {
+			t.Fatal(err)
+		}
+		wantReleases(t, s, id, "one")
+	}
+}
+
 func TestPruneGoesOnAfterAnError(t *testing.T) {
 	o := options(filepath.Join(t.TempDir(), "app"))
 	o.Keep = 0

@@ -6,9 +6,9 @@ import (
 	"io/fs"
 )
 
-// Prune removes all but the Keep newest previous releases. It never removes the current one, persistent paths,
-// nor what a Switch found at the destination and kept: its Hash is empty, so nobody could fetch it again. It
-// goes on after an error, so that one bad release does not fill the disk with others. What it could not remove
+// Prune removes all but the Keep newest previous releases; of the same bytes, which were installed more than once, it
+// leaves one, so that they take no other's place. It never removes the current one, persistent paths, nor what a Switch
+// found at the destination and kept: its Hash is empty, so nobody could fetch it again. It goes on after an error, so that one bad release does not fill the disk with others. What it could not remove
 // is a release no more, and tried again by Recover.
 func (s *Site) Prune() error {
 	d, err := s.open()
@@ -34,6 +34,7 @@ func (d *directory) prune(keep int) error {
 	if err != nil {
 		return err
 	}
+	kept := map[string]bool{all[current].Hash: true}
 	// A release that has no files any more, since its destination was removed by hand, is not among the whole.
 	doomed := all
 	delete(doomed, current)
@@ -42,8 +43,9 @@ func (d *directory) prune(keep int) error {
 		case r.ID == current:
 		case r.Hash == "":
 			delete(doomed, r.ID)
-		case keep > 0:
+		case keep > 0 && !kept[r.Hash]:
 			delete(doomed, r.ID)
+			kept[r.Hash] = true
 			keep--
 		}
 	}
