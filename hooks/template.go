@@ -17,7 +17,10 @@ import (
 // A Template is a Go text/template over an Event. It is parsed once, and rendered anew for every event. Beside the
 // functions of text/template there is json, which gives its argument in JSON: {{json .Error}} is a string in quotes,
 // whatever there is in it.
-type Template struct{ t *template.Template }
+type Template struct {
+	text string             // all of it, where there is nothing to render
+	t    *template.Template // else
+}
 
 var functions = template.FuncMap{"json": inJSON}
 
@@ -39,6 +42,9 @@ func inJSON(v any) (string, error) {
 // A range is refused. No field of an event has elements, so it could only count, and nothing ends
 // {{range 3000000000}} before its time.
 func ParseTemplate(text string) (*Template, error) {
+	if !strings.Contains(text, "{{") {
+		return &Template{text: text}, nil
+	}
 	t, err := template.New("template").Funcs(functions).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("cannot parse template: %w", err)
@@ -51,7 +57,7 @@ func ParseTemplate(text string) (*Template, error) {
 	if err := checkFields(t.Root); err != nil {
 		return nil, fmt.Errorf("cannot parse template: %w", err)
 	}
-	p := &Template{t}
+	p := &Template{t: t}
 	for _, ev := range samples() {
 		if _, err := p.Render(ev); err != nil {
 			return nil, fmt.Errorf("%w (%s)", err, tried(ev))
@@ -77,6 +83,9 @@ func DecodeTemplate(text string, value hcl.Range) (*Template, hcl.Diagnostics) {
 
 // Render returns the template's text for ev. Rendering changes neither.
 func (t *Template) Render(ev Event) (string, error) {
+	if t.t == nil {
+		return t.text, nil
+	}
 	var b strings.Builder
 	if err := t.t.Execute(&b, fields{Event: ev, Started: stamp{ev.Started}}); err != nil {
 		return "", fmt.Errorf("cannot render template: %w", err)
@@ -209,13 +218,17 @@ func checkAll[N parse.Node](nodes []N) error {
 }
 
 func checkField(name string) error {
-	fields := reflect.VisibleFields(reflect.TypeFor[Event]())
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.Name
-	}
-	if slices.Contains(names, name) {
+	if slices.Contains(fieldNames, name) {
 		return nil
 	}
-	return fmt.Errorf("there is no {{.%s}}; there are %s", name, strings.Join(names, ", "))
+	return fmt.Errorf("there is no {{.%s}}; there are %s", name, strings.Join(fieldNames, ", "))
 }
+
+// fieldNames are those of an event.
+var fieldNames = func() []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Event]()) {
+		names = append(names, f.Name)
+	}
+	return names
+}()

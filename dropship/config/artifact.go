@@ -21,7 +21,7 @@ func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlo
 	target := s.destination(b)
 	if target != "" {
 		l.places = append(l.places, target)
-		taken.add(destination{spot: newSpot(target), service: service.Name, at: b.Destination.Expr.Range()})
+		taken.add(destination{spot: taken.links.spot(target), service: service.Name, at: b.Destination.Expr.Range()})
 	}
 	setuid, _ := s.fields.boolean(b.Setuid)
 	options := install.Options{

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -14,39 +13,6 @@ type destination struct {
 	spot
 	service string
 	at      hcl.Range
-}
-
-// A spot is a path as it is written, and the same one as it is on this machine, where a directory on the
-// way may be a link to another.
-type spot struct{ path, real string }
-
-// newSpot resolves the directories on the way to path, an absolute one, as far as they exist. What path
-// names itself stays as it is.
-func newSpot(path string) spot {
-	base := filepath.Base(path)
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			return spot{path, filepath.Join(real, base)}
-		}
-		if dir == filepath.Dir(dir) {
-			return spot{path, path}
-		}
-		base = filepath.Join(filepath.Base(dir), base)
-	}
-}
-
-// own is the folder beside a destination that holds its releases.
-func (s spot) own() spot { return spot{ownFolder(s.path), ownFolder(s.real)} }
-
-func ownFolder(path string) string {
-	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".dropship")
-}
-
-func (s spot) same(other spot) bool { return s.path == other.path || s.real == other.real }
-
-// within reports whether s is other or below it, by one way or another.
-func (s spot) within(other spot) bool {
-	return within(s.path, other.path) || within(s.real, other.real)
 }
 
 // systemDirectories hold what others put there. An update replaces all that is in a destination.
@@ -60,6 +26,7 @@ var systemDirectories = []string{
 // everything below it.
 type destinations struct {
 	l        *loader
+	links    resolver
 	stateDir spot
 	all      []destination
 }
@@ -78,27 +45,32 @@ func (ds *destinations) add(d destination) {
 
 // check reports each destination that does not stand clear of one before it, once.
 func (ds *destinations) check() {
+	configuration := make(index)
+	for i, read := range ds.l.configuration {
+		configuration.addUp(i, read)
+	}
 	var clear []destination
-next:
+	at, above, releases := make(index), make(index), make(index) // of those in clear
 	for _, d := range ds.all {
 		if ds.stateDir.within(d.spot) || d.within(ds.stateDir) {
 			ds.l.errorf("Destination overlaps stateDir", &d.at,
 				"%s and the stateDir %s are one within the other: an update would replace Dropship's own state.", d.path, ds.stateDir.path)
 			continue
 		}
-		for _, read := range ds.l.configuration {
-			if read.within(d.spot) {
-				ds.l.errorf("Destination holds the configuration", &d.at,
-					"%s holds the configuration %s: an update would replace it.", d.path, read.path)
-				continue next
-			}
+		if i := configuration.first(d.spot); i < none {
+			ds.l.errorf("Destination holds the configuration", &d.at,
+				"%s holds the configuration %s: an update would replace it.", d.path, ds.l.configuration[i].path)
+			continue
 		}
-		for _, other := range clear {
-			if summary, detail := d.clash(other); summary != "" {
-				ds.l.errorf(summary, &d.at, "%s", detail)
-				continue next
-			}
+		own := d.own()
+		if i := min(at.firstUp(d.spot), above.first(d.spot), releases.firstUp(d.spot), above.first(own)); i < none {
+			summary, detail := d.clash(clear[i])
+			ds.l.errorf(summary, &d.at, "%s", detail)
+			continue
 		}
+		at.add(len(clear), d.spot)
+		above.addUp(len(clear), d.spot)
+		releases.add(len(clear), own)
 		clear = append(clear, d)
 	}
 }
@@ -121,10 +93,3 @@ func (d destination) clash(other destination) (summary, detail string) {
 	}
 	return "", ""
 }
-
-// within reports whether path is dir or below it. Both are clean, and both absolute or both relative.
-func within(path, dir string) bool {
-	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, separator)+separator)
-}
-
-const separator = string(filepath.Separator)

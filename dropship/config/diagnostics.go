@@ -52,8 +52,10 @@ func (d *Diagnostics) Lines() []string {
 // Files returns the files in which the mistakes are.
 func (d *Diagnostics) Files() []string {
 	var files []string
+	listed := make(map[string]bool)
 	for _, diag := range d.Errors() {
-		if diag.Subject != nil && !slices.Contains(files, diag.Subject.Filename) {
+		if diag.Subject != nil && !listed[diag.Subject.Filename] {
+			listed[diag.Subject.Filename] = true
 			files = append(files, diag.Subject.Filename)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/gohcl"
 
 	"github.com/dropship/dropship/lock"
 )
@@ -19,6 +18,7 @@ type loader struct {
 	kinds    Kinds
 	hostname string
 	files    []*file
+	broken   bool            // one of them is, so that a name that seems missing may well be in it
 	reached  map[string]bool // by real path, so that a file reached twice is read once
 	diags    hcl.Diagnostics
 	secrets  []string // values that no message may show
@@ -102,43 +102,42 @@ func (l *loader) readDirectory(dir string, named *hcl.Range) {
 		l.errorf("Cannot read the directory", named, "%v.", err)
 		return
 	}
-	l.readFrom(dir)
+	at, err := locate(dir)
+	if err != nil {
+		l.errorf("Cannot read the directory", named, "%v.", err)
+		return
+	}
+	l.configuration = append(l.configuration, at)
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), ".") || filepath.Ext(entry.Name()) != ".hcl" {
 			continue
 		}
-		l.readFile(filepath.Join(dir, entry.Name()), named)
+		path := filepath.Join(dir, entry.Name())
+		if entry.Type()&fs.ModeSymlink != 0 {
+			l.readFile(path, named)
+			continue
+		}
+		// No link but those on the way to dir, which are followed once for all.
+		l.readSpot(path, spot{filepath.Join(at.path, entry.Name()), filepath.Join(at.real, entry.Name())}, named)
 	}
-}
-
-// readFrom remembers that the configuration is in path, so that no service is installed over it.
-func (l *loader) readFrom(path string) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return // without a working directory no destination is right, either
-	}
-	read := spot{abs, abs}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		read.real = real
-	}
-	l.configuration = append(l.configuration, read)
 }
 
 func (l *loader) readFile(path string, named *hcl.Range) {
-	target, err := filepath.EvalSymlinks(path)
+	at, err := locate(path)
 	if err != nil {
 		l.errorf("Cannot read the file", named, "%v.", err)
 		return
 	}
-	if target, err = filepath.Abs(target); err != nil {
-		l.errorf("Cannot read the file", named, "%v.", err)
+	l.readSpot(path, at, named)
+}
+
+// readSpot reads the file at a spot, which is known as path.
+func (l *loader) readSpot(path string, at spot, named *hcl.Range) {
+	if l.reached[at.real] {
 		return
 	}
-	if l.reached[target] {
-		return
-	}
-	l.reached[target] = true
-	info, err := os.Stat(target)
+	l.reached[at.real] = true
+	info, err := os.Lstat(at.real)
 	if err != nil {
 		l.errorf("Cannot read the file", named, "%v.", err)
 		return
@@ -147,22 +146,22 @@ func (l *loader) readFile(path string, named *hcl.Range) {
 		l.errorf("Cannot read the file", named, "%s is no regular file.", path)
 		return
 	}
-	src, err := os.ReadFile(target)
+	src, err := os.ReadFile(at.real)
 	if err != nil {
 		l.errorf("Cannot read the file", named, "%v.", err)
 		return
 	}
 	source, parsed, diags := parse(path, src)
-	f := &file{path: path, real: target, mode: info.Mode(), source: source, broken: diags.HasErrors()}
+	f := &file{path: path, real: at.real, mode: info.Mode(), source: source, broken: diags.HasErrors()}
 	l.files = append(l.files, f)
-	l.readFrom(path)
-	l.secrets = append(l.secrets, source.secrets...)
+	l.broken = l.broken || f.broken
+	l.configuration = append(l.configuration, at)
 	l.diags = append(l.diags, diags...)
 	if parsed == nil {
 		return
 	}
 	// The structure alone: nothing is evaluated here.
-	diags = gohcl.DecodeBody(parsed.Body, nil, &f.root)
+	diags = f.root.decode(parsed.Body)
 	if !f.broken {
 		l.fromKind(f, "service", diags)
 	}
@@ -184,16 +183,6 @@ func (l *loader) readServicePath(f *file) {
 		dir = filepath.Join(filepath.Dir(f.path), dir)
 	}
 	l.readDirectory(dir, attr.Expr.Range().Ptr())
-}
-
-// anyBroken reports whether a file does not parse, so that a name that seems missing may well be in it.
-func (l *loader) anyBroken() bool {
-	for _, f := range l.files {
-		if f.broken {
-			return true
-		}
-	}
-	return false
 }
 
 // setting reads an attribute that stands outside of blocks, in any of the files.
@@ -222,8 +211,11 @@ const othersRead = 0o004
 // warnReadable warns of files that hold credentials and that every user of the machine can read.
 func (l *loader) warnReadable() {
 	for _, f := range l.files {
-		if f.source.literal != nil && f.mode&othersRead != 0 {
-			l.diags = append(l.diags, warning("Credentials that others can read", f.source.literal,
+		if f.mode&othersRead == 0 {
+			continue
+		}
+		if literal := f.source.credentials().literal; literal != nil {
+			l.diags = append(l.diags, warning("Credentials that others can read", literal,
 				`Every user of this machine can read this file: chmod 640 %s. Or take the value from elsewhere, with env("NAME") or file("path").`, f.path))
 		}
 	}

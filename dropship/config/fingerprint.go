@@ -11,7 +11,8 @@ import (
 func digest(parts ...string) string {
 	h := sha256.New()
 	for _, part := range parts {
-		_, _ = io.WriteString(h, strconv.Itoa(len(part))+":"+part)
+		_, _ = io.WriteString(h, strconv.Itoa(len(part))+":")
+		_, _ = io.WriteString(h, part)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -16,9 +16,21 @@ func (l *loader) finish() *Diagnostics {
 	for _, f := range l.files {
 		sources[f.path] = f.source
 	}
+	if len(l.diags) == 0 {
+		return &Diagnostics{}
+	}
+	for _, f := range l.files {
+		l.secrets = append(l.secrets, f.source.credentials().secrets...)
+	}
+	evaluations := make(map[string]hcl.Diagnostics) // by file
+	for _, diag := range l.diags {
+		if evaluation(diag) && diag.Subject != nil {
+			evaluations[diag.Subject.Filename] = append(evaluations[diag.Subject.Filename], diag)
+		}
+	}
 	var all hcl.Diagnostics
 	for _, diag := range l.diags {
-		if !follows(diag, l.diags) {
+		if !follows(diag, evaluations[subject(diag).Filename]) {
 			all = append(all, diag)
 		}
 	}
@@ -42,13 +54,13 @@ func (l *loader) finish() *Diagnostics {
 // explain says what may be meant where HCL does not know it, and shows nothing that is hidden in src.
 func explain(diag *hcl.Diagnostic, src *source) {
 	name := string(diag.Subject.SliceBytes(src.text))
-	if detail := hiddenDetails[diag.Summary]; detail != "" && src.hides(*diag.Subject) {
+	if detail := hiddenDetails[diag.Summary]; detail != "" && src.credentials().hides(*diag.Subject) {
 		diag.Detail, name = detail, "NAME"
 	}
 	switch diag.Summary {
 	case unsupportedArgument:
 		// Which may be a credential's, misspelt.
-		src.hideArgument(diag.Subject.Start.Byte)
+		src.credentials().hideArgument(diag.Subject.Start.Byte)
 		if !strings.Contains(diag.Detail, suggestion) {
 			diag.Detail += misplaced(name)
 		}
@@ -84,17 +96,14 @@ func subject(diag *hcl.Diagnostic) hcl.Range {
 	return *diag.Subject
 }
 
-// follows reports whether diag only follows from another mistake: a value that could not be evaluated is
-// unknown, or empty, to whoever decodes it.
-func follows(diag *hcl.Diagnostic, all hcl.Diagnostics) bool {
+// follows reports whether diag only follows from another mistake, an evaluation of the same file: a value that could not
+// be evaluated is unknown, or empty, to whoever decodes it.
+func follows(diag *hcl.Diagnostic, evaluations hcl.Diagnostics) bool {
 	if diag.Subject == nil || evaluation(diag) {
 		return false
 	}
 	unknown := strings.Contains(diag.Detail, "value must be known")
-	return slices.ContainsFunc(all, func(other *hcl.Diagnostic) bool {
-		if !evaluation(other) || other.Subject == nil || other.Subject.Filename != diag.Subject.Filename {
-			return false
-		}
+	return slices.ContainsFunc(evaluations, func(other *hcl.Diagnostic) bool {
 		inside := diag.Subject.Start.Byte <= other.Subject.Start.Byte && other.Subject.End.Byte <= diag.Subject.End.Byte
 		return inside || unknown && diag.Subject.Start.Line <= other.Subject.Start.Line // known by its first line alone
 	})

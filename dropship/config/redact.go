@@ -14,8 +14,8 @@ const redacted = "(redacted)"
 // A redactor takes credentials out of messages. One that is a word of something known, the path of a file
 // say, stays where it is that word: with a hole in it, the known would tell the credential.
 type redactor struct {
-	secrets []string
-	known   []string
+	secrets words
+	known   words
 }
 
 // shortest is how long a value must be to be taken out of messages: a shorter one is no credential, and
@@ -23,15 +23,19 @@ type redactor struct {
 const shortest = 4
 
 func newRedactor(secrets, known []string) redactor {
-	r := redactor{known: slices.DeleteFunc(slices.Concat(ownWords, known), func(s string) bool { return s == "" })}
+	r := redactor{secrets: make(words), known: make(words)}
+	for _, word := range slices.Concat(ownWords, known) {
+		if word != "" {
+			r.known.add(word)
+		}
+	}
 	for _, secret := range secrets {
 		if len(secret) < shortest {
 			continue
 		}
-		r.secrets = append(r.secrets, secret)
-		if q := strconv.Quote(secret); q[1:len(q)-1] != secret { // as messages write it
-			r.secrets = append(r.secrets, q[1:len(q)-1])
-		}
+		r.secrets.add(secret)
+		q := strconv.Quote(secret) // as messages write it
+		r.secrets.add(q[1 : len(q)-1])
 	}
 	return r
 }
@@ -56,10 +60,14 @@ func ownNames() (blocks, attributes []string) {
 var ownWords = slices.Concat(credentialWords, ownBlocks, ownAttributes, []string{"Dropship", "dropship", "true", "false", "block", redacted})
 
 func (r redactor) redact(text string) string {
-	known := spans(text, r.known)
+	secrets := r.secrets.in(text)
+	if len(secrets) == 0 {
+		return text
+	}
+	known := r.known.in(text)
 	var b strings.Builder
 	done := 0
-	for _, secret := range spans(text, r.secrets) {
+	for _, secret := range secrets {
 		if slices.ContainsFunc(known, secret.within) {
 			continue
 		}
@@ -78,17 +86,24 @@ type span struct{ start, end int }
 
 func (s span) within(other span) bool { return other.start <= s.start && s.end <= other.end }
 
-// spans returns everywhere that any of values stands in text, in order.
-func spans(text string, values []string) []span {
+// words are sets of words by their length. To find them in a text takes the same time however many there are of a length.
+type words map[int]map[string]bool
+
+func (w words) add(word string) {
+	if w[len(word)] == nil {
+		w[len(word)] = make(map[string]bool)
+	}
+	w[len(word)][word] = true
+}
+
+// in returns everywhere that any of the words stands in text, in order.
+func (w words) in(text string) []span {
 	var found []span
-	for _, value := range values {
-		for from := 0; ; {
-			i := strings.Index(text[from:], value)
-			if i < 0 {
-				break
+	for length, of := range w {
+		for start := range len(text) - length + 1 {
+			if of[text[start:start+length]] {
+				found = append(found, span{start, start + length})
 			}
-			found = append(found, span{from + i, from + i + len(value)})
-			from += i + 1
 		}
 	}
 	slices.SortFunc(found, func(a, b span) int { return cmp.Compare(a.start, b.start) })

@@ -20,7 +20,8 @@ var hashPattern = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 func (l *loader) decodeServices(stateDir string) []*dropship.Service {
 	var services []*dropship.Service
 	first := make(map[string]hcl.Range)
-	taken := &destinations{l: l, stateDir: newSpot(stateDir)}
+	links := make(resolver)
+	taken := &destinations{l: l, links: links, stateDir: links.spot(stateDir)}
 	for _, f := range l.files {
 		if f.broken {
 			continue

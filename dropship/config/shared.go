@@ -181,7 +181,7 @@ func (l *loader) repository(s *scope, name string, label hcl.Range) *repository 
 	}
 	newRepository, ok := l.kinds.Repositories[name]
 	if !ok {
-		if !l.anyBroken() {
+		if !l.broken {
 			known := slices.AppendSeq(slices.Collect(maps.Keys(l.repositories)), maps.Keys(l.kinds.Repositories))
 			l.unknown("Unknown repo", label, "repo", name, known)
 		}
@@ -194,7 +194,7 @@ func (l *loader) repository(s *scope, name string, label hcl.Range) *repository 
 		l.repositories[name] = r
 		return r
 	}
-	if !l.anyBroken() {
+	if !l.broken {
 		var needs []string
 		for _, diag := range diags {
 			needs = append(needs, diag.Detail)

@@ -47,7 +47,7 @@ func parse(path string, text []byte) (*source, *hcl.File, hcl.Diagnostics) {
 func upToHidden(diags hcl.Diagnostics, src *source) hcl.Diagnostics {
 	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int { return a.Subject.Start.Byte - b.Subject.Start.Byte })
 	for i, diag := range diags {
-		if src.hides(*diag.Subject) {
+		if src.credentials().hides(*diag.Subject) {
 			return diags[:i+1]
 		}
 	}
