@@ -97,6 +97,7 @@ func (a *app) agent(ctx context.Context) error {
 		logger.Warn("no service is configured: waiting for a reload (SIGHUP)")
 	}
 	notify(logger, ready(cfg))
+	go debug.FreeOSMemory() // to read a configuration takes several times what it is kept in; also after a reload
 	ping, stopPing := watchdog(logger)
 	defer stopPing()
 	for {
@@ -121,6 +122,7 @@ func (a *app) agent(ctx context.Context) error {
 				logger.Info("configuration reloaded", "services", len(cfg.Services))
 			}
 			notify(logger, ready(cfg))
+			go debug.FreeOSMemory()
 		case s := <-stopping:
 			logger.Info("stopping: completing updates whose hooks have begun", "signal", s.String())
 			notify(logger, "STOPPING=1")
