@@ -8,3 +8,12 @@ func Running() (Set, error) {
 	}
 	return s.Set, nil
 }
+
+// RunningTools returns the programs that the running set is made of, for more servers like it.
+func RunningTools() (Tools, error) {
+	s, err := findState()
+	if err != nil {
+		return Tools{}, err
+	}
+	return s.Tools, nil
+}
