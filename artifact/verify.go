@@ -36,13 +36,16 @@ func newHash(a Algorithm) (hash.Hash, error) {
 
 // A Verifier is written all bytes of one artifact, in order, and then says whether they are the ones
 // that the repository advertises. It computes everything in that one pass, and always the md5 (the
-// artifact's hash) and the sha256, whatever there is to check. It is not safe for concurrent use.
+// artifact's hash) and the sha256, whatever there is to check. Each sum is computed in a goroutine of its own, beside
+// whoever writes; they end with the next call of any method but Write and Size, so who may stop in the middle
+// calls Stop. It is not safe for concurrent use.
 type Verifier struct {
 	source string
 	want   int64 // -1: unknown
 	got    int64
 	whole  map[Algorithm]hash.Hash // one each, however many checksums use it
 	checks []check
+	sums   sums // all of them
 }
 
 type check struct {
@@ -63,6 +66,9 @@ func NewVerifier(source string, size int64, sums []Checksum) (*Verifier, error) 
 		if err := v.add(c); err != nil {
 			return nil, fmt.Errorf("cannot verify %s by %s: %w", source, c, err)
 		}
+	}
+	for _, h := range v.whole {
+		v.sums.of = append(v.sums.of, h)
 	}
 	return v, nil
 }
@@ -90,7 +96,9 @@ func (v *Verifier) add(c Checksum) error {
 			return fmt.Errorf("the parts have %d bytes together and the artifact has %d", total, v.want)
 		}
 		sums, _ := newHash(c.Algorithm)
-		v.checks = append(v.checks, check{c, &composite{sizes: c.PartSizes, hex: c.HexParts, part: h, sums: sums}})
+		parts := &composite{sizes: c.PartSizes, hex: c.HexParts, part: h, sums: sums}
+		v.checks = append(v.checks, check{c, parts})
+		v.sums.of = append(v.sums.of, parts)
 		return nil
 	}
 	if v.whole[c.Algorithm] == nil {
@@ -100,31 +108,34 @@ func (v *Verifier) add(c Checksum) error {
 	return nil
 }
 
-// Write takes the next bytes. It never fails.
+// Write takes the next bytes. It never fails, and waits only for sums that are far behind.
 func (v *Verifier) Write(p []byte) (int, error) {
 	v.got += int64(len(p))
-	for _, h := range v.whole {
-		h.Write(p)
-	}
-	for _, c := range v.checks {
-		if parts, ok := c.sum.(*composite); ok {
-			parts.write(p)
-		}
-	}
+	v.sums.write(p)
 	return len(p), nil
 }
 
+// Stop ends the goroutines, and returns when none is left, within milliseconds. It may be called more than once, and
+// the other methods after it.
+func (v *Verifier) Stop() { v.sums.end() }
+
 // MD5 returns the md5 of the bytes so far, in lower-case hex.
-func (v *Verifier) MD5() string { return hex.EncodeToString(v.whole[MD5].Sum(nil)) }
+func (v *Verifier) MD5() string { return v.sum(MD5) }
 
 // SHA256 returns the sha256 of the bytes so far, in lower-case hex.
-func (v *Verifier) SHA256() string { return hex.EncodeToString(v.whole[SHA256].Sum(nil)) }
+func (v *Verifier) SHA256() string { return v.sum(SHA256) }
+
+func (v *Verifier) sum(a Algorithm) string {
+	v.sums.end()
+	return hex.EncodeToString(v.whole[a].Sum(nil))
+}
 
 // Size returns how many bytes were written so far.
 func (v *Verifier) Size() int64 { return v.got }
 
 // Verify says, after the last byte, whether the bytes are right: nil, a *SizeError or a *ChecksumError.
 func (v *Verifier) Verify() error {
+	v.sums.end()
 	if v.want >= 0 && v.got != v.want {
 		return &SizeError{Source: v.source, Want: v.want, Got: v.got}
 	}
@@ -145,14 +156,16 @@ type composite struct {
 	sums  hash.Hash // over the sums of the parts that have ended
 }
 
-func (c *composite) write(p []byte) {
+// Write implements io.Writer. What is beyond the last part is in no sum: it makes the size wrong.
+func (c *composite) Write(p []byte) (int, error) {
+	written := len(p)
 	for len(c.sizes) > 0 {
 		n := min(int64(len(p)), c.sizes[0]-c.done)
 		c.part.Write(p[:n])
 		c.done += n
 		p = p[n:]
 		if c.done < c.sizes[0] {
-			return
+			break
 		}
 		sum := c.part.Sum(nil)
 		if c.hex {
@@ -162,9 +175,10 @@ func (c *composite) write(p []byte) {
 		c.part.Reset()
 		c.sizes, c.done = c.sizes[1:], 0
 	}
+	return written, nil
 }
 
 func (c *composite) Sum(b []byte) []byte {
-	c.write(nil) // ends trailing parts of no bytes
+	_, _ = c.Write(nil) // ends trailing parts of no bytes
 	return c.sums.Sum(b)
 }

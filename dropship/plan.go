@@ -207,6 +207,7 @@ func (u *update) changes(ctx context.Context, info artifact.Info, rel install.Re
 	if err != nil {
 		return install.Changes{}, err
 	}
+	defer verifier.Stop()
 	body, err := u.Source.Open(ctx, info, 0, -1)
 	if err != nil {
 		return install.Changes{}, err

@@ -53,6 +53,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 	if err != nil {
 		return install.Release{}, err
 	}
+	defer verifier.Stop()
 
 	u.fetched = true
 	u.log.InfoContext(ctx, "staging", "artifact", source, "revision", info.Revision, "size", info.Size)
