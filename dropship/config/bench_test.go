@@ -72,7 +72,7 @@ func manyServices(tb testing.TB, services int) string {
 	write(tb, path, "service_path = \"services\"\n\nrepo \"s3\" {\n  accessKey = \"access\"\n  secret    = \"a secret\"\n}\n", 0o640)
 	for i := range services {
 		name := fmt.Sprintf("service-%05d", i)
-		write(tb, filepath.Join(dir, "services", name+".hcl"), fmt.Sprintf(serviceText, name, filepath.Join(dir, "srv")), 0o640)
+		write(tb, filepath.Join(dir, "services", name+".hcl"), fmt.Sprintf(serviceText, name, filepath.Join(dir, "srv")), 0o644)
 	}
 	return path
 }

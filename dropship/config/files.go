@@ -211,7 +211,7 @@ const othersRead = 0o004
 // warnReadable warns of files that hold credentials and that every user of the machine can read.
 func (l *loader) warnReadable() {
 	for _, f := range l.files {
-		if f.mode&othersRead == 0 {
+		if f.mode&othersRead == 0 || !mayHoldCredential(f.source.text) {
 			continue
 		}
 		if literal := f.source.credentials().literal; literal != nil {
