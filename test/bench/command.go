@@ -17,7 +17,7 @@ type usage struct {
 }
 
 // command runs a program to its end. The error of one that fails holds what it printed.
-func command(ctx context.Context, dir string, name string, args ...string) (usage, error) {
+func command(ctx context.Context, dir, name string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
