@@ -124,6 +124,7 @@ func (d *downloads) store(source string) *store {
 func (u *update) resuming(ctx context.Context) artifact.ResumeOptions {
 	return artifact.ResumeOptions{
 		Bandwidth: &u.m.downloads.bandwidth,
+		Extra:     func() (end func(), ok bool) { return u.m.downloads.extra(u.Source.String()) },
 		OnResume: func(r artifact.Resume) {
 			u.log.WarnContext(ctx, "resuming the download", "offset", r.Offset, "delay", r.Delay, "error", r.Cause)
 		},
