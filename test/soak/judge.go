@@ -29,25 +29,30 @@ func (v verdict) String() string {
 // after they were used.
 const warmUp = 5 * time.Minute
 
-// judge returns what became of each figure; nothing, if there was no more of the soak than twice the warm-up. A figure is
-// flat if neither of two measures of its rise is more than allowed: that of the Theil–Sen line, the median of the slopes
-// between all pairs of points, which a peak here and there does not bend; and the difference of the medians of the last
-// third and the first, which shows a step.
+// floors is into how many parts the time after the warm-up is cut to be judged.
+const floors = 30
+
+// judge returns what became of each figure; nothing, if there was no more of the soak than twice the warm-up.
+//
+// What is judged is the least that each part of that time saw, since a leak raises the floor, and a machine that is busy
+// with something else only what is above it. A figure is flat if neither of two measures of its rise is more than allowed:
+// that of the Theil–Sen line, the median of the slopes between all pairs of points, which no single one bends; and the
+// difference of the medians of the last third and the first, which shows a step.
 func judge(samples []sample) (verdicts []verdict) {
 	from := slices.IndexFunc(samples, func(s sample) bool { return s.at >= warmUp })
 	if from < 0 || samples[len(samples)-1].at < 2*warmUp {
 		return nil
 	}
 	for _, one := range allSeries {
-		points := thin(samples[from:], one.of)
-		levels := make([]float64, len(points))
+		points := thin(samples[from:], one.of, floors)
+		lows, medians := make([]float64, len(points)), make([]float64, len(points))
 		for i, b := range points {
-			levels[i] = b.median
+			lows[i], medians[i] = b.low, b.median
 		}
-		third := len(levels) / 3
-		step := median(levels[len(levels)-third:]) - median(levels[:third])
+		third := len(lows) / 3
+		step := median(lows[len(lows)-third:]) - median(lows[:third])
 		line := slope(points) * (points[len(points)-1].at - points[0].at).Minutes()
-		level := median(levels)
+		level := median(medians)
 		verdicts = append(verdicts, verdict{one, level, max(step, line), max(one.least, one.share*level)})
 	}
 	return verdicts
@@ -59,12 +64,9 @@ type bin struct {
 	low, median, high float64
 }
 
-// bins is how many a soak is thinned to.
-const bins = 200
-
-// thin returns a figure of all the samples in at most [bins] bins.
-func thin(samples []sample, of func(sample) float64) []bin {
-	size := (len(samples) + bins - 1) / bins
+// thin returns a figure of all the samples, in so many bins at most.
+func thin(samples []sample, of func(sample) float64, most int) []bin {
+	size := (len(samples) + most - 1) / most
 	var all []bin
 	for chunk := range slices.Chunk(samples, max(size, 1)) {
 		values := make([]float64, len(chunk))
@@ -76,13 +78,13 @@ func thin(samples []sample, of func(sample) float64) []bin {
 	return all
 }
 
-// slope is that of the Theil–Sen line through the medians, per minute.
+// slope is that of the Theil–Sen line through the least of each bin, per minute.
 func slope(points []bin) float64 {
 	var slopes []float64
 	for i, p := range points {
 		for _, q := range points[i+1:] {
 			if minutes := (q.at - p.at).Minutes(); minutes > 0 {
-				slopes = append(slopes, (q.median-p.median)/minutes)
+				slopes = append(slopes, (q.low-p.low)/minutes)
 			}
 		}
 	}

@@ -50,6 +50,11 @@ func TestJudge(t *testing.T) {
 				s.rss, s.goroutines, s.fds, s.files = s.rss+50, s.goroutines*5, s.fds*5, s.files+3
 			}
 		}, ""},
+		{"a machine that gets busy", func(i int, s *sample) {
+			if i > 900 && i%20 > 2 {
+				s.fds, s.goroutines, s.rss = s.fds+20, s.goroutines+15, s.rss+4
+			}
+		}, ""},
 		{"what gets less", func(i int, s *sample) { s.rss -= float64(i) / 100 }, ""},
 		{"a goroutine that is left every four minutes", func(i int, s *sample) { s.goroutines += float64(i / 240) }, "goroutines"},
 		{"a file that is left open every five minutes", func(i int, s *sample) { s.fds += float64(i / 300) }, "file descriptors"},

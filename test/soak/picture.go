@@ -18,6 +18,9 @@ type panel struct {
 
 var panels = []panel{{"memory, MiB", []int{0, 1}}, {"goroutines", []int{2}}, {"file descriptors", []int{3}}}
 
+// bins is how many points a line has.
+const bins = 200
+
 // colors are told apart by those who see none, too: one is dark, one light.
 var colors = []string{"#1f5fa8", "#d9822b"}
 
@@ -40,7 +43,7 @@ func script(samples []sample, title string, verdicts []verdict) string {
 	tell := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	for i, one := range allSeries {
 		tell("$series%d << EOD", i)
-		for _, p := range thin(samples, one.of) {
+		for _, p := range thin(samples, one.of, bins) {
 			tell("%.2f %.4g %.4g %.4g", p.at.Minutes(), p.low, p.median, p.high)
 		}
 		tell("EOD")
@@ -80,7 +83,7 @@ set format x ""`)
 			}
 			height := "graph 0.93"
 			if c > 0 {
-				points := thin(samples, one.of)
+				points := thin(samples, one.of, bins)
 				height = fmt.Sprintf("first %.4g offset 0,1.2", points[len(points)-1].high)
 			}
 			tell("set label %q at graph 0.99,%s right textcolor rgb %q front", text, height, colors[c])
