@@ -31,9 +31,6 @@ func rollOut(ctx context.Context, n int, turn func(ctx context.Context, machine 
 
 // takeTurn is what an update asks of the locker.
 func takeTurn(ctx context.Context, l lock.Locker, group string, slots, machine int) error {
-	if _, err := l.(lock.Board).Quarantined(ctx, group, "shop", false); err != nil {
-		return err
-	}
 	req := request(fmt.Sprint("web-", machine))
 	req.Group, req.Slots = group, slots
 	lease, err := l.Acquire(ctx, req)
@@ -57,7 +54,12 @@ func TestRequestsPerMachineAreConstant(t *testing.T) {
 			p := newProxy(t, address)
 			l := newLocker(t, p.address, block(prefix, "30s"))
 			group := fmt.Sprintf("g%d-%d", slots, n)
-			if err := rollOut(t.Context(), n, func(ctx context.Context, i int) error { return takeTurn(ctx, l, group, slots, i) }); err != nil {
+			if err := rollOut(t.Context(), n, func(ctx context.Context, i int) error {
+				if _, err := l.(lock.Board).Quarantined(ctx, group, "shop", false); err != nil { // before the download
+					return err
+				}
+				return takeTurn(ctx, l, group, slots, i)
+			}); err != nil {
 				t.Fatal(err)
 			}
 			requests, renewals := p.requests()

@@ -56,7 +56,7 @@ func measureHandOver(ctx context.Context, b *bench) (rows []row, err error) {
 	trips := fmt.Sprintf("One consistent read of Consul takes %s here, one transaction that writes %s, with nothing else going on.", read.seconds(), write.seconds())
 
 	sizes := []rollOut{{10, 1}, {50, 1}, {200, 1}, {10, 5}, {50, 5}, {200, 5}, {1000, 1}, {1000, 5}}
-	turns := []rollOut{{50, 1}, {200, 5}}
+	turns := []rollOut{{10, 1}, {50, 1}}
 	if b.quick {
 		sizes, turns = []rollOut{{4, 1}, {8, 5}}, []rollOut{{4, 1}}
 	}
