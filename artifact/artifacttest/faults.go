@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -218,6 +219,43 @@ func testOneRequestPerStat(t *testing.T, h Harness) {
 	}
 	if got := p.Requests(); len(got) != 3 {
 		t.Errorf("three Stats made %d requests: %v", len(got), got)
+	}
+}
+
+// Many services of a machine are checked at once when it starts: each by one request, on a few connections, which are
+// kept.
+func testManyStatsOnFewConnections(t *testing.T, h Harness) {
+	const stats, most = 200, 64 // 32 at a time, and those whose answers are just coming to their ends
+	p, src, _ := h.via(t, "many-stats.tar.gz", content(1000, 30))
+	connections := func() int {
+		all := make(map[string]bool)
+		for _, r := range p.Requests() {
+			all[r.RemoteAddr] = true
+		}
+		return len(all)
+	}
+	p.Forget()
+	var wg sync.WaitGroup
+	for range stats {
+		wg.Go(func() {
+			if _, err := src.Stat(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := len(p.Requests()); got != stats {
+		t.Errorf("%d Stats made %d requests", stats, got)
+	}
+	made := connections()
+	if made > most {
+		t.Errorf("%d Stats at once made %d connections, want at most %d", stats, made, most)
+	}
+	for range 3 {
+		stat(t, src)
+	}
+	if got := connections(); got != made {
+		t.Errorf("three more Stats made %d connections, want them to use those that there are", got-made)
 	}
 }
 

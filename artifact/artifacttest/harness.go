@@ -88,6 +88,7 @@ func Run(t *testing.T, h Harness) {
 			test{"CancelledWhileStalled", testCancelledWhileStalled},
 			test{"Fault05BodyIsClosed", testBodyIsClosed},
 			test{"OneRequestPerStat", testOneRequestPerStat},
+			test{"ManyStatsOnFewConnections", testManyStatsOnFewConnections},
 		)
 	}
 	if h.NoParts {

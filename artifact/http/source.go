@@ -62,7 +62,7 @@ func (s *source) check(parent context.Context) (*state, error) {
 	if err != nil {
 		return nil, neterr.Cause(parent, err)
 	}
-	defer resp.Body.Close() // of a GET: the artifact is not read
+	defer finish(resp) // of a GET: the artifact is not read, unless it is so small that its connection can be kept
 	switch status := resp.StatusCode; {
 	case status == nethttp.StatusOK:
 	case status == nethttp.StatusNotModified && header.Get("If-None-Match") != "":

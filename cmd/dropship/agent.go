@@ -39,6 +39,10 @@ socket does not start.`,
 	}
 }
 
+// settled is how long after a start or a reload the agent gives back the memory that reading its configuration and the
+// first checks took, which is several times what it needs from then on. The runtime itself would keep it for minutes.
+const settled = 10 * time.Second
+
 func (a *app) agent(ctx context.Context) error {
 	logger, err := a.logger()
 	if err != nil {
@@ -97,7 +101,8 @@ func (a *app) agent(ctx context.Context) error {
 		logger.Warn("no service is configured: waiting for a reload (SIGHUP)")
 	}
 	notify(logger, ready(cfg))
-	go debug.FreeOSMemory() // to read a configuration takes several times what it is kept in; also after a reload
+	giveBack := time.AfterFunc(settled, debug.FreeOSMemory)
+	defer giveBack.Stop()
 	ping, stopPing := watchdog(logger)
 	defer stopPing()
 	for {
@@ -122,7 +127,7 @@ func (a *app) agent(ctx context.Context) error {
 				logger.Info("configuration reloaded", "services", len(cfg.Services))
 			}
 			notify(logger, ready(cfg))
-			go debug.FreeOSMemory()
+			giveBack.Reset(settled)
 		case s := <-stopping:
 			logger.Info("stopping: completing updates whose hooks have begun", "signal", s.String())
 			notify(logger, "STOPPING=1")
