@@ -26,7 +26,7 @@ func (s semaphore) Acquire(ctx context.Context, req lock.Request) (lock.Lease, e
 	}
 	// It remembers the limit of a prefix, and refuses another.
 	prefix := fmt.Sprintf("%s/%s-%d", s.prefix, req.Group, req.Slots)
-	sem, err := client.SemaphoreOpts(&api.SemaphoreOptions{Prefix: prefix, Limit: req.Slots, SessionTTL: "15s"})
+	sem, err := client.SemaphoreOpts(&api.SemaphoreOptions{Prefix: prefix, Limit: req.Slots, SessionTTL: sessionTTL})
 	if err != nil {
 		return nil, err
 	}
