@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"regexp"
+	"runtime"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ func (l *loop) run(ctx context.Context) {
 			l.obey(ctx)
 			continue
 		}
-		r, err := l.service.Update(attempt, l.m)
+		r, err := l.update(attempt)
 		gaveWay := abandoned(attempt, err)
 		end()
 		if gaveWay {
@@ -64,6 +65,22 @@ func (l *loop) run(ctx context.Context) {
 		l.report(ctx, r, err)
 		l.wait(ctx, l.next(r, err))
 	}
+}
+
+// update updates the service on a goroutine of its own. A request needs a stack of many times what a wait needs, which
+// would stay with the loop: in an agent with a thousand services that is a third of its memory.
+func (l *loop) update(ctx context.Context) (r Result, err error) {
+	ended, returned := make(chan struct{}), false
+	go func() {
+		defer close(ended)
+		r, err = l.service.Update(ctx, l.m)
+		returned = true
+	}()
+	<-ended
+	if !returned {
+		runtime.Goexit() // as it did; Alive tells
+	}
+	return r, err
 }
 
 // wait waits until the next check is due, or a person wants something, or ctx ends.

@@ -183,7 +183,7 @@ func TestReloadShiftsNoCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, crowdSize)
 		a := c.start(t)
-		time.Sleep(2 * crowdInterval)
+		time.Sleep(2*crowdInterval + 50*time.Millisecond) // between two beats
 		next := make(map[string]time.Time)
 		for _, s := range a.Statuses() {
 			next[s.Name] = s.NextCheck
