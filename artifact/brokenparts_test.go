@@ -200,7 +200,7 @@ func TestPartsMemoryIsBounded(t *testing.T) {
 		for {
 			n, err := r.Read(p)
 			read += int64(n)
-			if src.sent.Load()-read > 5*mib+64<<10 {
+			if src.sent.Load()-read > 5*mib/2+64<<10 {
 				t.Fatalf("%d bytes ahead of the reader", src.sent.Load()-read)
 			}
 			if err != nil {

@@ -5,7 +5,7 @@ import "time"
 const (
 	paceWindow = 500 * time.Millisecond
 	// A faster connection is no slow one: there it is the reader that more would wait for.
-	fastest = 64 << 20 // bytes a second
+	fastest = 32 << 20 // bytes a second
 	// How much must be left of a download for more connections to be worth a try: else it is over before they are of use.
 	leastLeft     = 8 << 20
 	leastLeftTime = 2 * time.Second

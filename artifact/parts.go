@@ -14,7 +14,7 @@ const (
 	// on it hardly counts.
 	partTime   = 2 * time.Second
 	leastPart  = 16 << 10
-	mostPart   = 1 << 20
+	mostPart   = 512 << 10
 	spareParts = 1 // that may wait for their turn while all connections go on
 )
 

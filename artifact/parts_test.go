@@ -22,7 +22,7 @@ func TestPartsOfSlowConnections(t *testing.T) {
 		faster float64 // at most this share of the time that one connection takes
 	}{
 		"8 MiB/s each":                {src: &rateSource{size: 64 * mib, connection: 8 * mib}, least: 4, most: 4, faster: 0.5},
-		"8 MiB/s each, far away":      {src: &rateSource{size: 64 * mib, connection: 8 * mib, answer: 40 * time.Millisecond}, least: 4, most: 4, faster: 0.6},
+		"8 MiB/s each, far away":      {src: &rateSource{size: 64 * mib, connection: 8 * mib, answer: 20 * time.Millisecond}, least: 4, most: 4, faster: 0.6},
 		"100 KiB/s each":              {src: &rateSource{size: 16 * mib, connection: 100 << 10, answer: 20 * time.Millisecond}, least: 4, most: 4, faster: 0.35},
 		"8 each, 20 in all":           {src: &rateSource{size: 64 * mib, connection: 8 * mib}, total: 20 * mib, least: 4, most: 4, faster: 0.6},
 		"8 each, 12 in all":           {src: &rateSource{size: 64 * mib, connection: 8 * mib}, total: 12 * mib, least: 2, most: 4, faster: 0.85},

@@ -64,7 +64,7 @@ type resumingReader struct {
 // is the only retrying that a download needs. It opens src at the first Read.
 //
 // Where info.Ranges says that parts can be had, a long download that waits for one slow connection tries more, up to
-// four, as long as each step makes it clearly faster. Then up to 5 MiB are fetched ahead and kept in memory, and where
+// four, as long as each step makes it clearly faster. Then up to 2.5 MiB are fetched ahead and kept in memory, and where
 // that ends, what is beyond the bytes in order is fetched again. What breaks an additional connection takes
 // the download back to one.
 //
