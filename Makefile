@@ -31,8 +31,9 @@ help: ## list these targets
 
 build: bin/dropship ## build bin/dropship
 
+# Static, as in the packages.
 bin/dropship: FORCE
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/dropship
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/dropship
 
 FORCE:
 

@@ -8,7 +8,7 @@ import (
 )
 
 // figures are all that can be measured, in the order in which they are.
-var figures = []figure{installing, memory, downtime, rollback, publishing, ranges, handOver, validate, idle, start, reload}
+var figures = []figure{installing, memory, downtime, rollback, publishing, ranges, handOver, validate, idle, start, reload, profiles}
 
 // A figure measures one thing, and returns its rows.
 type figure struct {
