@@ -18,6 +18,9 @@ import (
 // errRefused is what every refusal is.
 var errRefused = lock.ErrRefused
 
+// permissionDenied is in what Consul says of a transaction, or of one of its operations, that the token may not do.
+const permissionDenied = "Permission denied"
+
 // A refusal means that Consul understood and said no: asking again changes nothing.
 type refusal struct{ error }
 
@@ -43,10 +46,15 @@ func (f failures) failed(ctx context.Context, doing string, err error) error {
 	}
 	var status api.StatusError
 	if !errors.As(err, &status) {
-		if text := err.Error(); f.scrub(text) != text {
-			err = errors.New(f.scrub(text)) // the client gives the answer to a transaction as text
+		text := err.Error() // the client gives the answer to a transaction as text
+		if f.scrub(text) != text {
+			err = errors.New(f.scrub(text))
 		}
-		return fmt.Errorf("cannot %s at %s: %w", doing, f.where, err)
+		err = fmt.Errorf("cannot %s at %s: %w", doing, f.where, err)
+		if strings.Contains(text, permissionDenied) || strings.Contains(text, "ACL not found") {
+			return f.denied(err)
+		}
+		return err
 	}
 	status.Body = f.scrub(status.Body)
 	err = fmt.Errorf("cannot %s at %s: %w", doing, f.where, status)

@@ -37,7 +37,8 @@ func (l *lease) Err() error {
 }
 
 // Check asks the local clock first, then Consul, then the clock again, since the answer may have taken its time.
-// An election of a leader must not cost the update that waits for the answer, so it asks until there is one.
+// An election of a leader must not cost the update that waits for the answer, so it asks until there is one. Who was among
+// the first when it took its slot still is, as nobody comes in ahead of somebody else: so it asks for its own keys alone.
 func (l *lease) Check(ctx context.Context) error {
 	l.mu.Lock()
 	released := l.released
@@ -51,19 +52,16 @@ func (l *lease) Check(ctx context.Context) error {
 	}
 	ctx, cancel := p.untilLost(ctx)
 	defer cancel()
-	var q queue
+	var missing []string
 	err := p.persist(ctx, func() (err error) {
-		q, err = p.store.line(ctx, 0)
+		missing, err = p.store.missing(ctx, p.id, p.key, p.slot)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	switch i := q.position(p.key, p.id); {
-	case i < 0 || i >= p.holder.Slots:
-		p.loseTo(fmt.Errorf("key %s is not among the first of its group", p.key))
-	case q.slots[p.slot] != p.id:
-		p.loseTo(fmt.Errorf("key %s was taken away", p.slot))
+	if len(missing) > 0 {
+		p.loseTo(fmt.Errorf("key %s was taken away", missing[0]))
 	}
 	return p.check()
 }

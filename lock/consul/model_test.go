@@ -240,6 +240,10 @@ func (m *model) transact(body []byte) *http.Response {
 	m.change()
 	for _, op := range ops {
 		switch op.KV.Verb {
+		case api.KVCheckSession:
+			p := *m.keys[op.KV.Key]
+			p.Value = nil
+			results = append(results, &api.TxnResult{KV: &p})
 		case api.KVLock:
 			p := &api.KVPair{Key: op.KV.Key, CreateIndex: m.index}
 			if old := m.keys[op.KV.Key]; old != nil {

@@ -192,7 +192,7 @@ func (s *store) enter(ctx context.Context, session, key string, value []byte, sl
 	q, errs, err := s.transact(ctx, "take "+slot, ops)
 	noticed := false
 	for _, e := range errs {
-		if e.OpIndex != slotOp && e.OpIndex != noticeOp || strings.Contains(e.What, "Permission denied") {
+		if e.OpIndex != slotOp && e.OpIndex != noticeOp || strings.Contains(e.What, permissionDenied) {
 			return queue{}, false, s.refused(key, errs)
 		}
 		noticed = noticed || e.OpIndex == noticeOp
@@ -217,6 +217,36 @@ func (s *store) giveBack(ctx context.Context, session, key, slot string, timeout
 		err = s.refused(slot, errs)
 	}
 	return err
+}
+
+// missing returns those of keys that the session does not hold, by one consistent read, whatever else is in the group.
+func (s *store) missing(ctx context.Context, session string, keys ...string) ([]string, error) {
+	ctx, cancel := bounded(ctx, requestTimeout)
+	defer cancel()
+	var ops api.TxnOps
+	for _, key := range keys {
+		ops = append(ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: key, Session: session}})
+	}
+	doing := "read " + strings.Join(keys, " and ")
+	ok, answer, _, err := s.client.Txn().Txn(ops, options(ctx, 0))
+	if err != nil {
+		return nil, s.failed(ctx, doing, err)
+	}
+	if ok { // it answers with what it found, which is believed and not the status alone
+		return slices.DeleteFunc(keys, func(key string) bool {
+			return slices.ContainsFunc(answer.Results, func(r *api.TxnResult) bool {
+				return r.KV != nil && r.KV.Key == key && r.KV.Session == session
+			})
+		}), nil
+	}
+	var missing []string
+	for _, e := range answer.Errors {
+		if strings.Contains(e.What, permissionDenied) {
+			return nil, s.denied(fmt.Errorf("cannot %s at %s", doing, s.where))
+		}
+		missing = append(missing, keys[e.OpIndex])
+	}
+	return missing, nil
 }
 
 // transact runs all of ops or none of them. It returns the line if ops end with a get-tree of the folder, or why the

@@ -13,12 +13,13 @@ import (
 	"github.com/dropship/dropship/test/servers"
 )
 
-// failing answers reads of the line with these statuses, the last for ever (0 is Consul's own answer), and
+// failing answers consistent reads, of the line or of a contender's own keys, with these statuses, the last for ever (0 is Consul's own answer), and
 // returns how many there were.
 func failing(p *proxy, codes ...int) (reads *atomic.Int32) {
 	reads = &atomic.Int32{}
 	p.intercept(func(w http.ResponseWriter, r *http.Request, kind string) bool {
-		if kind != "kv" || !r.URL.Query().Has("recurse") {
+		q := r.URL.Query()
+		if !q.Has("consistent") || kind != "txn" && !q.Has("recurse") {
 			return false
 		}
 		n := int(reads.Add(1))
@@ -27,7 +28,11 @@ func failing(p *proxy, codes ...int) (reads *atomic.Int32) {
 			return false
 		}
 		w.WriteHeader(code)
-		fmt.Fprint(w, "No cluster leader")
+		if code == http.StatusForbidden {
+			fmt.Fprint(w, "rpc error making call: Permission denied")
+		} else {
+			fmt.Fprint(w, "No cluster leader")
+		}
 		return true
 	})
 	return reads
@@ -43,6 +48,24 @@ func TestCheckIsRepeatedUntilThereIsAnAnswer(t *testing.T) {
 	held(t, lease)
 	if n := reads.Load(); n != 4 {
 		t.Errorf("got %d reads, want three that failed and the answer", n)
+	}
+}
+
+// Something in between that answers everything with 200 does not know who holds the slot.
+func TestCheckBelievesNoStatusAlone(t *testing.T) {
+	t.Parallel()
+	address := servers.Get(t).Consul.Address
+	p := newProxy(t, address)
+	lease := acquire(t, newLocker(t, p.address, block(newPrefix(t, newClient(t, address)), "30s")), request("web-01"))
+	p.intercept(func(w http.ResponseWriter, r *http.Request, kind string) bool {
+		if kind != "txn" || !r.URL.Query().Has("consistent") {
+			return false
+		}
+		fmt.Fprint(w, `{"Results": [], "Errors": null}`)
+		return true
+	})
+	if err := lease.Check(t.Context()); !errors.Is(err, lock.ErrLost) {
+		t.Errorf("got %v, want ErrLost: the answer names no key", err)
 	}
 }
 
