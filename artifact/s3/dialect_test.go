@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -164,5 +165,29 @@ func TestNotFoundOfAnother(t *testing.T) {
 	_, err := src.Open(t.Context(), artifact.Info{Revision: `"1"`, Size: 10}, 0, -1)
 	if err == nil || errors.Is(err, artifact.ErrNotExist) {
 		t.Errorf("got error %v, want one that is not ErrNotExist", err)
+	}
+}
+
+// An object is replaced while it is asked about, and its server answers with the new ETag and the old size. That is no
+// cut of the download, which would be taken up again and again at the end of the object.
+func TestTornAnswerIsAChange(t *testing.T) {
+	t.Parallel()
+	const body = "0123456789"
+	src := stub(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"`+md5OfNothing+`"`)
+		if r.Method == http.MethodHead {
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)+9))
+			return
+		}
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(body))
+	})
+	info, err := src.Stat(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []struct{ offset, length int64 }{{5, -1}, {5, 3}, {int64(len(body)), -1}} {
+		if _, err := src.Open(t.Context(), info, part.offset, part.length); !errors.Is(err, artifact.ErrChanged) {
+			t.Errorf("%d bytes from %d: got %v, want ErrChanged", part.length, part.offset, err)
+		}
 	}
 }

@@ -101,6 +101,9 @@ func (s *source) Open(ctx context.Context, info artifact.Info, offset, length in
 		in.Range = &part
 	}
 	out, err := client.GetObject(ctx, in)
+	if status(err) == http.StatusRequestedRangeNotSatisfiable && offset < info.Size {
+		err = fmt.Errorf("%w: it has no byte %d", artifact.ErrChanged, offset)
+	}
 	if err != nil {
 		return nil, s.failed(ctx, "open", err)
 	}
@@ -111,7 +114,8 @@ func (s *source) Open(ctx context.Context, info artifact.Info, offset, length in
 	return artifact.NewBody(ctx, s.String(), out.Body, info.Bytes(offset, length)), nil
 }
 
-// checkAnswer makes sure that a server which knows neither If-Match nor ranges is noticed.
+// checkAnswer makes sure that a server which knows neither If-Match nor ranges is noticed, and one whose answer to a
+// HEAD, while the object was being replaced, had the ETag of the one and the size of the other.
 func checkAnswer(out *s3.GetObjectOutput, info artifact.Info, offset, length int64) error {
 	if got, want := aws.ToString(out.ETag), *etagOf(info); got != want {
 		return fmt.Errorf("%w: the ETag is %s and was %s", artifact.ErrChanged, got, want)
@@ -122,6 +126,9 @@ func checkAnswer(out *s3.GetObjectOutput, info artifact.Info, offset, length int
 	part, err := byterange.Parse(aws.ToString(out.ContentRange))
 	if err != nil {
 		return err
+	}
+	if part.Size >= 0 && info.Size >= 0 && part.Size != info.Size {
+		return fmt.Errorf("%w: it has %d bytes and had %d", artifact.ErrChanged, part.Size, info.Size)
 	}
 	return part.Check(offset, length)
 }
