@@ -173,21 +173,30 @@ func TestNotFoundOfAnother(t *testing.T) {
 func TestTornAnswerIsAChange(t *testing.T) {
 	t.Parallel()
 	const body = "0123456789"
-	src := stub(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("ETag", `"`+md5OfNothing+`"`)
-		if r.Method == http.MethodHead {
-			w.Header().Set("Content-Length", fmt.Sprint(len(body)+9))
-			return
+	for _, tt := range []struct {
+		said           int // the size that HEAD answers
+		offset, length int64
+	}{
+		{said: len(body) + 9, offset: 5, length: -1},
+		{said: len(body) + 9, offset: 5, length: 3},
+		{said: len(body) + 9, offset: int64(len(body)), length: -1},
+		{said: len(body) - 2, length: -1},
+		{said: len(body) - 2, offset: 5, length: -1},
+	} {
+		src := stub(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", `"`+md5OfNothing+`"`)
+			if r.Method == http.MethodHead {
+				w.Header().Set("Content-Length", fmt.Sprint(tt.said))
+				return
+			}
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(body))
+		})
+		info, err := src.Stat(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(body))
-	})
-	info, err := src.Stat(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, part := range []struct{ offset, length int64 }{{5, -1}, {5, 3}, {int64(len(body)), -1}} {
-		if _, err := src.Open(t.Context(), info, part.offset, part.length); !errors.Is(err, artifact.ErrChanged) {
-			t.Errorf("%d bytes from %d: got %v, want ErrChanged", part.length, part.offset, err)
+		if _, err := src.Open(t.Context(), info, tt.offset, tt.length); !errors.Is(err, artifact.ErrChanged) {
+			t.Errorf("%+v: got %v, want ErrChanged", tt, err)
 		}
 	}
 }

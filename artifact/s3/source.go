@@ -121,6 +121,10 @@ func checkAnswer(out *s3.GetObjectOutput, info artifact.Info, offset, length int
 		return fmt.Errorf("%w: the ETag is %s and was %s", artifact.ErrChanged, got, want)
 	}
 	if offset == 0 && length < 0 {
+		// One that is shorter may have been cut on the way: that shows when the rest is asked for.
+		if size := aws.ToInt64(out.ContentLength); info.Size >= 0 && size > info.Size {
+			return fmt.Errorf("%w: it has %d bytes and had %d", artifact.ErrChanged, size, info.Size)
+		}
 		return nil
 	}
 	part, err := byterange.Parse(aws.ToString(out.ContentRange))

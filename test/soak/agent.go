@@ -61,6 +61,10 @@ type line struct {
 
 func (l line) trouble() bool { return l.crash || l.Level == "WARN" || l.Level == "ERROR" }
 
+// torn reports whether a download was taken up again, and no more. versitygw may answer a check that is made while an
+// object is replaced with the new object's ETag and the old one's size, so that the body ends early, or goes on.
+func (l line) torn() bool { return l.Level == "WARN" && l.Msg == "resuming the download" }
+
 func readLog(r io.Reader, heed func(line)) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)

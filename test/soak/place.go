@@ -108,7 +108,7 @@ func (s *service) key() string {
 
 // heed takes a line of the agent's log.
 func (s *soak) heed(l line) {
-	if !l.trouble() {
+	if !l.trouble() || l.torn() {
 		return
 	}
 	s.mu.Lock()

@@ -107,6 +107,7 @@ func TestSoakFinds(t *testing.T) {
 	warn("", "of the agent, provoked", time.Now())
 	warn("app-02", "of another service", time.Now())
 	s.heed(line{Level: "INFO", Service: "app-02", text: "no trouble"})
+	s.heed(line{Level: "WARN", Service: "app-02", Msg: "resuming the download", text: "torn"})
 	end()
 	warn("app-01", "aftermath", time.Now())
 	warn("app-01", "later", time.Now().Add(2*aftermath))
