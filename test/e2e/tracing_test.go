@@ -235,6 +235,7 @@ func TestCollectorThatHangs(t *testing.T) {
 	case <-time.After(limit):
 		t.Fatal("the collector was not asked")
 	}
+	d.waitFile("ran", "update 1")
 	publish(t, artifacts, version(t, "2"))
 	d.waitFile("ran", "update 1\nupdate 2")
 	began := time.Now()
