@@ -182,7 +182,7 @@ func (u *unpacker) file(head []byte) error {
 		}
 		defer f.Close()
 		u.stats.Entries = 1
-		if err := u.fill(f, u.packed); err != nil {
+		if err := u.fill(&eager{f: f}, u.packed); err != nil {
 			return err
 		}
 		if err := u.own(f.Chown); err != nil {

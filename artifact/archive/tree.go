@@ -194,7 +194,7 @@ func (t *tree) file(entry string, content io.Reader, a attributes) error {
 		return err
 	}
 	defer f.Close()
-	if err := t.u.fill(f, content); err != nil {
+	if err := t.u.fill(&eager{f: f}, content); err != nil {
 		return err
 	}
 	// The owner before the mode, since a change of owner takes setuid away.
