@@ -45,6 +45,30 @@ func TestPartsThatBreak(t *testing.T) {
 			}
 			return nil
 		}},
+		"nothing but the whole": {open: func(_ context.Context, _, _ int, offset, _ int64) error {
+			if offset > 0 {
+				return errors.New("the server's Content-Range cannot be understood")
+			}
+			return nil
+		}},
+		"nothing but the whole, and busy": {open: func(_ context.Context, _, _ int, offset, _ int64) error {
+			if offset > 0 {
+				return &artifact.BusyError{Err: errBroken, After: time.Hour}
+			}
+			return nil
+		}},
+		"nothing but the whole, and no answer": {open: func(ctx context.Context, _, _ int, offset, _ int64) error {
+			if offset > 0 {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}},
+		"half of each part": {body: func(_ context.Context, n, _ int, r io.Reader) io.Reader {
+			if n > 0 {
+				return io.LimitReader(r, 250_000)
+			}
+			return r
+		}},
 		"cut": {body: func(_ context.Context, _, connections int, r io.Reader) io.Reader {
 			if connections > 1 {
 				return io.MultiReader(io.LimitReader(r, 300_000), iotestErr(errBroken))

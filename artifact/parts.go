@@ -37,13 +37,14 @@ type parts struct {
 
 	speedup
 	stopping bool  // no further part is asked for
-	failure  error // why; nil: more connections are of no use
+	broken   bool  // a part did not come, and not since more connections are of no use
+	failure  error // why; nil: it was waited for too long
 }
 
 // A part is a range of the artifact's bytes.
 type part struct {
 	offset, length int64
-	before         int    // parts that had ended well when it was asked for
+	before         int    // parts that had ended well when it ended
 	buffer, bytes  []byte // bytes is what has arrived, and was not read out, of a part that is done
 	done           bool
 	err            error // why there are no more; nil: they are all there
@@ -113,6 +114,7 @@ func (g *parts) wait() {
 	case p := <-g.ended:
 		g.end(p)
 	case <-timer.C:
+		g.broken = true
 		g.abandon()
 	case <-g.ctx.Done():
 		g.abandon()
@@ -136,7 +138,7 @@ func (g *parts) end(p *part) {
 		g.extras = g.extras[1:]
 	}
 	if p.err != nil {
-		g.stopping = true
+		p.before, g.stopping = g.whole, true
 		return
 	}
 	g.whole++
@@ -163,7 +165,7 @@ func (g *parts) ask() {
 			}
 			g.extras = append(g.extras, end)
 		}
-		p := &part{offset: g.next, length: min(g.length, g.r.info.Size-g.next), before: g.whole}
+		p := &part{offset: g.next, length: min(g.length, g.r.info.Size-g.next)}
 		if last := len(g.free) - 1; last >= 0 {
 			p.buffer, g.free = g.free[last], g.free[:last]
 		} else {
@@ -207,7 +209,7 @@ func (g *parts) fail(p *part) {
 	if g.ctx.Err() != nil {
 		return // it was abandoned
 	}
-	g.failure = p.err
+	g.broken, g.failure = true, p.err
 	busy, ok := errors.AsType[*BusyError](p.err)
 	for ok && g.running > 0 && g.whole == p.before {
 		g.wait()

@@ -49,6 +49,9 @@ type resumingReader struct {
 
 	conn     *connection   // nil between connections
 	parts    *parts        // not nil while there are several connections
+	kept     *connection   // the one before parts, until they have proven themselves
+	keptAt   int64         // the offset that it has reached
+	skip     int64         // bytes that conn has yet to bring and parts have brought
 	pace     pace          // of conn
 	alone    time.Time     // until then there is no other
 	pause    time.Duration // that led there
@@ -66,7 +69,8 @@ type resumingReader struct {
 // Where info.Ranges says that parts can be had, a long download that waits for one slow connection tries more, up to
 // four, as long as each step makes it clearly faster. Then up to 2.5 MiB are fetched ahead and kept in memory, and where
 // that ends, what is beyond the bytes in order is fetched again. What breaks an additional connection takes
-// the download back to one.
+// the download back to one: to the first, which stays open until more have been faster, so that a server which has the
+// whole artifact and cannot give parts of it costs no more than a few seconds.
 //
 // Read returns io.EOF only when all bytes have arrived. ErrChanged and ErrNotExist, a body longer
 // than info.Size (*SizeError) and the end of ctx are final at once; any other failure is when
@@ -104,7 +108,11 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 	}
 	for r.final == nil {
 		if r.parts != nil {
-			if n := r.parts.read(p); n > 0 {
+			n := r.parts.read(p)
+			if r.parts.proven {
+				r.drop()
+			}
+			if n > 0 {
 				r.advance(n)
 				return n, nil
 			}
@@ -146,7 +154,12 @@ func (r *resumingReader) advance(n int) {
 func (r *resumingReader) attempt(p []byte) (int, error) {
 	if r.conn == nil {
 		r.conn = r.connect(r.ctx, r.offset, -1)
-		r.pace, r.progress = pace{}, false
+		r.pace, r.progress, r.skip = pace{}, false, 0
+	}
+	if r.skip > 0 {
+		n, _, err := r.conn.read(p[:min(int64(len(p)), r.skip)])
+		r.skip -= int64(n)
+		return 0, err
 	}
 	n, waited, err := r.conn.read(p)
 	r.pace.add(n, waited)
@@ -181,7 +194,8 @@ func (r *resumingReader) disconnect(err error) {
 	}
 }
 
-// split tries more connections where that may help.
+// split tries more connections where that may help. The one that there is stays open meanwhile: a server may bring the
+// whole artifact and no part of it.
 func (r *resumingReader) split() {
 	if !r.info.Ranges || r.info.Size < 0 || !r.pace.slow(r.info.Size-r.offset) || time.Now().Before(r.alone) {
 		return
@@ -194,8 +208,7 @@ func (r *resumingReader) split() {
 		}
 		extra = end
 	}
-	_ = r.conn.close(nil)
-	r.conn, r.progress = nil, false
+	r.kept, r.keptAt, r.conn, r.progress = r.conn, r.offset, nil, false
 	r.parts = newParts(r, r.pace.rate, extra)
 }
 
@@ -209,6 +222,11 @@ func (r *resumingReader) join() {
 	}
 	r.pause = max(firstPause, 2*r.pause)
 	r.alone = time.Now().Add(r.pause)
+	if g.broken && r.kept != nil && r.ctx.Err() == nil {
+		r.conn, r.kept, r.skip = r.kept, nil, r.offset-r.keptAt
+		return
+	}
+	r.drop()
 	switch {
 	case r.ctx.Err() != nil:
 		r.final = fmt.Errorf("cannot read %s: %w", r.src, r.ctx.Err())
@@ -218,6 +236,14 @@ func (r *resumingReader) join() {
 		// What one connection is told at once counts.
 	default:
 		r.cause = g.failure
+	}
+}
+
+// drop ends the connection that was kept.
+func (r *resumingReader) drop() {
+	if r.kept != nil {
+		_ = r.kept.close(nil)
+		r.kept = nil
 	}
 }
 
@@ -256,6 +282,7 @@ func (r *resumingReader) Close() error {
 		r.parts.close()
 		r.parts = nil
 	}
+	r.drop()
 	r.final = fmt.Errorf("cannot read %s: %w", r.src, io.ErrClosedPipe)
 	return nil
 }
