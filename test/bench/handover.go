@@ -112,12 +112,16 @@ func (b *bench) rollOuts(ctx context.Context, server *consulServer, size rollOut
 	if size.machines <= semaphoreMost && (size.slots == 1 || size.machines <= semaphoreCounted) {
 		contenders = append(contenders, race(1, "api.Semaphore", func() (lock.Locker, error) { return semaphore{server.address, "semaphores"}, nil }))
 	}
-	all, err := interleave(ctx, b.rounds, contenders...)
+	rounds := b.rounds
+	if size.machines > semaphoreMost {
+		rounds = 1 // which has a thousand hand-overs, and nobody takes turns with it
+	}
+	all, err := interleave(ctx, rounds, contenders...)
 	if err != nil {
 		return nil, err
 	}
 	for i := range gaps {
-		gaps[i] = gaps[i][max(0, len(gaps[i])-b.rounds):] // without the round that does not count
+		gaps[i] = gaps[i][max(0, len(gaps[i])-rounds):] // without the round that does not count
 	}
 	requests, err := f.count(ctx, server, size, func(address string) (lock.Locker, error) { return consulLocker(address) })
 	if err != nil {

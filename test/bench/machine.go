@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -27,8 +28,8 @@ func describe(ctx context.Context, dropship string, set servers.Set) (string, er
 		return "", fmt.Errorf("cannot ask for the kernel: %w", err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "- Machine: %s, %d cores, %s KiB of memory, Linux %s; everything runs on it, the servers, too\n",
-		last(model), runtime.NumCPU(), last(memory), text(uts.Release[:]))
+	fmt.Fprintf(&b, "- Machine: %s, %d cores, %s of memory, Linux %s; everything runs on it, the servers, too\n",
+		last(model), runtime.NumCPU(), gibibytes(last(memory)), text(uts.Release[:]))
 	fmt.Fprintf(&b, "- Temporary files on %s\n", filesystem(ctx, os.TempDir()))
 	fmt.Fprintf(&b, "- Dropship: %s\n", strings.Join(strings.Fields(string(version)), " "))
 	fmt.Fprintf(&b, "- Servers: versitygw %s, Consul %s, Swift %s, on loopback\n", set.S3.Version, set.Consul.Version, set.Swift.Version)
@@ -41,6 +42,15 @@ var (
 	meminfo = regexp.MustCompile(`(?m)^MemTotal:\s*(\d+)`)
 	version = regexp.MustCompile(`\d+(\.\d+)+`)
 )
+
+// gibibytes writes what /proc/meminfo has in KiB.
+func gibibytes(kibi string) string {
+	n, err := strconv.ParseInt(kibi, 10, 64)
+	if err != nil {
+		return kibi
+	}
+	return fmt.Sprintf("%.0f GiB", float64(n)/(1<<20))
+}
 
 func content(path string) []byte {
 	data, _ := os.ReadFile(path) // what cannot be read is not named
@@ -68,11 +78,12 @@ func text(name []int8) string {
 
 // filesystem names the kind of file system that a path is on.
 func filesystem(ctx context.Context, path string) string {
-	out, err := exec.CommandContext(ctx, "stat", "-f", "-c", "%T", path).Output()
+	out, err := exec.CommandContext(ctx, "df", "--output=fstype", path).Output()
 	if err != nil {
 		return "an unknown file system"
 	}
-	return strings.TrimSpace(string(out))
+	lines := strings.Fields(string(out)) // a heading, and the kind
+	return lines[len(lines)-1]
 }
 
 // tool names a program with its version.
