@@ -29,8 +29,9 @@ func (v verdict) String() string {
 // after they were used.
 const warmUp = 5 * time.Minute
 
-// floors is into how many parts the time after the warm-up is cut to be judged.
-const floors = 30
+// floors is into how many parts the time after the warm-up is cut to be judged. In half an hour each is longer than an
+// idle connection stays open.
+const floors = 10
 
 // judge returns what became of each figure; nothing, if there was no more of the soak than twice the warm-up.
 //

@@ -56,8 +56,8 @@ func TestJudge(t *testing.T) {
 			}
 		}, ""},
 		{"what gets less", func(i int, s *sample) { s.rss -= float64(i) / 100 }, ""},
-		{"a goroutine that is left every four minutes", func(i int, s *sample) { s.goroutines += float64(i / 240) }, "goroutines"},
-		{"a file that is left open every five minutes", func(i int, s *sample) { s.fds += float64(i / 300) }, "file descriptors"},
+		{"a goroutine that is left every two minutes", func(i int, s *sample) { s.goroutines += float64(i / 120) }, "goroutines"},
+		{"a file that is left open every three minutes", func(i int, s *sample) { s.fds += float64(i / 180) }, "file descriptors"},
 		{"a hundred KiB a minute", func(i int, s *sample) { s.rss += float64(i) / 600; s.heap += float64(i) / 600 }, "resident memory, heap in use"},
 		{"a step near the end", func(i int, s *sample) {
 			if i > 1350 {
