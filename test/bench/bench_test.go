@@ -121,8 +121,8 @@ func TestPageHasPlaceForEachFigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range figures {
-		if !strings.Contains(string(page), "<!-- bench "+f.name+" -->") {
-			t.Errorf("docs/performance.md has no place for the figure %s", f.name)
+		if !strings.Contains(string(page), "\n## "+f.title+"\n\n<!-- bench "+f.name+" -->\n") {
+			t.Errorf("docs/performance.md has no place for the figure %s below the heading %q", f.name, f.title)
 		}
 	}
 }

@@ -61,6 +61,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.rounds < 1 {
+		return fmt.Errorf("-rounds is %d: there is at least one", o.rounds)
+	}
+	if o.write != "" {
+		if err := findPlaces(o.write, chosen); err != nil { // before half an hour goes by
+			return err
+		}
+	}
 	set, err := servers.Running()
 	if err != nil {
 		return err
@@ -102,7 +110,7 @@ func run(ctx context.Context) error {
 func choose(names []string) ([]figure, error) {
 	for _, name := range names {
 		if !slices.ContainsFunc(figures, func(f figure) bool { return f.name == name }) {
-			return nil, fmt.Errorf("there is no figure %q: see bench -h", name)
+			return nil, fmt.Errorf("there is no figure %q: see bench -h (flags come before figures)", name)
 		}
 	}
 	var chosen []figure
@@ -132,6 +140,11 @@ func measure(ctx context.Context, o options, set servers.Set, f figure) (text st
 	err = errors.Join(err, b.cleanUp(context.WithoutCancel(ctx)))
 	if err != nil {
 		return "", false, err
+	}
+	if o.quick {
+		for i := range rows {
+			rows[i].goal = "" // which is not for such sizes
+		}
 	}
 	text, met = render(f.about, rows)
 	return text + b.after.String(), met, nil

@@ -72,14 +72,38 @@ func splice(path, name, text string) error {
 	if err != nil {
 		return fmt.Errorf("cannot write what was measured: %w", err)
 	}
-	begin, end := fmt.Sprintf("<!-- bench %s -->\n", name), fmt.Sprintf("<!-- /bench %s -->\n", name)
-	before, rest, found := strings.Cut(string(document), begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !found || !ended {
-		return fmt.Errorf("cannot write what was measured: %s has no lines %q and %q", path, strings.TrimSpace(begin), strings.TrimSpace(end))
+	before, after, err := place(path, string(document), name)
+	if err != nil {
+		return err
 	}
-	if err := renameio.WriteFile(path, []byte(before+begin+text+end+after), 0o644); err != nil {
+	if err := renameio.WriteFile(path, []byte(before+text+after), 0o644); err != nil {
 		return fmt.Errorf("cannot write what was measured: %w", err)
 	}
 	return nil
+}
+
+// findPlaces returns an error if the document has no place for one of the figures.
+func findPlaces(path string, figures []figure) error {
+	document, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("cannot write what will be measured: %w", err)
+	}
+	_, _, err = place(path, string(document), "machine")
+	for _, f := range figures {
+		if err == nil {
+			_, _, err = place(path, string(document), f.name)
+		}
+	}
+	return err
+}
+
+// place returns what stands before the place of name in a document, and after it, both with the markers.
+func place(path, document, name string) (before, after string, err error) {
+	begin, end := fmt.Sprintf("<!-- bench %s -->\n", name), fmt.Sprintf("<!-- /bench %s -->\n", name)
+	before, rest, found := strings.Cut(document, begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		return "", "", fmt.Errorf("cannot write what is measured: %s has no lines %q and %q", path, strings.TrimSpace(begin), strings.TrimSpace(end))
+	}
+	return before + begin, end + after, nil
 }
