@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -17,7 +18,11 @@ import (
 
 // load reads the configuration, reports every mistake and warning in it on stderr, and fails on a mistake.
 func (a *app) load(logger *slog.Logger) (*config.Config, error) {
+	// What a load allocates is gone soon after. Collected half as often, a thousand services take two thirds of the time
+	// and a tenth more memory.
+	percent := debug.SetGCPercent(200)
 	cfg, diags := config.Load(a.config, kinds(logger))
+	debug.SetGCPercent(percent)
 	if a.logFormat == "json" {
 		diags.Log(logger)
 	} else {

@@ -8,7 +8,7 @@ import (
 )
 
 // figures are all that can be measured, in the order in which they are.
-var figures = []figure{installing, memory, downtime, rollback, publishing, ranges, handOver, validate, idle, start, reload, profiles}
+var figures = []figure{installing, memory, downtime, rollback, publishing, ranges, validate, idle, start, reload, handOver, profiles}
 
 // A figure measures one thing, and returns its rows.
 type figure struct {
