@@ -39,9 +39,9 @@ func newBars(terminal *os.File, color bool, services []*dropship.Service) *bars 
 // barsTerminal returns the terminal that bars can be shown on, or nil: they belong where the log goes, since what came
 // of an update is the only result. A terminal that cannot move its cursor has TERM=dumb, or none.
 func (a *app) barsTerminal() *os.File {
-	f, ok := a.stderr.(*os.File)
+	f, ok := terminalFile(a.stderr)
 	kind := os.Getenv("TERM")
-	if !ok || a.logFormat != "text" || kind == "" || kind == "dumb" || !term.IsTerminal(int(f.Fd())) {
+	if !ok || a.logFormat != "text" || kind == "" || kind == "dumb" {
 		return nil
 	}
 	return f

@@ -2,15 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/dropship/config"
@@ -113,19 +110,6 @@ func known(names []string) string {
 	default:
 		return "are " + strings.Join(names, ", ")
 	}
-}
-
-// terminal tells whether w is one that shows colours, and how wide it is.
-func terminal(w io.Writer) (color bool, width uint) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return false, 80
-	}
-	columns, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || columns < 20 {
-		columns = 80
-	}
-	return os.Getenv("NO_COLOR") == "", uint(columns)
 }
 
 func count(n int, what string) string {

@@ -5,13 +5,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
@@ -84,12 +82,6 @@ func (a *app) plan(ctx context.Context, names []string, asJSON bool) error {
 		return &exitError{exitFailed, fmt.Errorf("cannot plan %s", count(failed, "service"))}
 	}
 	return nil
-}
-
-// isTerminal reports whether w is shown to a person as it is written.
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // plan writes a plan in lines of a name and a value.

@@ -43,13 +43,17 @@ type app struct {
 
 // run executes a command line and returns its exit code. Results go to stdout, everything else to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr}
+	result := &output{w: stdout}
+	a := &app{stdout: result, stderr: stderr}
 	root := a.rootCommand()
-	root.SetOut(stdout)
+	root.SetOut(result)
 	root.SetErr(stderr)
 	root.SetArgs(args)
 
 	err := root.ExecuteContext(ctx)
+	if err == nil && result.err != nil {
+		err = &exitError{exitFailed, result.err}
+	}
 	if err == nil {
 		return exitDone
 	}
