@@ -118,6 +118,51 @@ func TestPartialViewIsNoSlot(t *testing.T) {
 	held(t, first)
 }
 
+// Nor may it overtake somebody whom it cannot see.
+func TestPartialViewOvertakesNobody(t *testing.T) {
+	t.Parallel()
+	server := servers.Get(t).ConsulACL
+	prefix := "test/acl-" + strings.ToLower(random())
+	operator, diags := consul.New(consul.Connection{Address: server.Address, Token: secret.String(server.Token)}, parse(t, "prefix = \""+prefix+"\""), nil)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	client, err := api.NewClient(&api.Config{Address: server.Address, Token: server.Token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := acquire(t, operator, request("web-01"))
+	visible := only(t, client, prefix+"/web/").Key
+	second := wait(t, operator, request("web-02"))
+	token := newToken(t, server, fmt.Sprintf(
+		"key_prefix %q { policy = \"write\" }\nkey %q { policy = \"deny\" }\nsession_prefix \"\" { policy = \"write\" }",
+		prefix+"/", hiddenKey(t, client, prefix+"/web/", visible)))
+	l, diags := consul.New(consul.Connection{Address: server.Address, Token: token}, parse(t, "prefix = \""+prefix+"\""), nil)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	third := wait(t, l, request("web-03"))
+	if err := first.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := get(t, third, patience, "who cannot see the second"); r.err == nil || !strings.Contains(r.err.Error(), "only a part") {
+		t.Errorf("got (%v, %v), want an error: somebody may be ahead whom it cannot see", r.lease, r.err)
+	}
+	held(t, turn(t, second, patience))
+}
+
+// hiddenKey returns the key of the one contender beside visible.
+func hiddenKey(t *testing.T, client *api.Client, folder, visible string) string {
+	t.Helper()
+	for _, p := range contenders(t, client, folder) {
+		if p.Key != visible && !strings.HasPrefix(p.Key, folder+".slot-") {
+			return p.Key
+		}
+	}
+	t.Fatal("nobody else is in line")
+	return ""
+}
+
 func TestErrorsShowNoCredential(t *testing.T) {
 	t.Parallel()
 	p := newProxy(t, closedPort(t))

@@ -53,6 +53,7 @@ func (c Connection) config() (*api.Config, *http.Transport) {
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       time.Minute,
 		MaxIdleConnsPerHost:   4,
+		DisableCompression:    true, // the agent is on this machine, as a rule: it would cost both more than the bytes do
 	}
 	config := api.DefaultConfig()
 	config.Transport = transport

@@ -9,14 +9,16 @@
 //
 // shows who holds and who waits. The order of arrival is the order of the keys' CreateIndex, and the first
 // `updateSlots` of a group hold. Who waits watches only the contender right before it; only the first in
-// line watches the slots, or the whole group as long as somebody ahead has not taken one. Whoever enters says so in its
-// own key, which wakes the next. So a slot that comes free wakes one machine, and who comes into line at most one. What
-// those further back are told of who is ahead may be five minutes old.
+// line watches the slots, or the names in the group until it has seen that nobody is hidden from it, or the whole group
+// as long as somebody ahead has not taken a slot. Whoever enters says so in its own key, which wakes the next. So a slot
+// that comes free wakes one machine, and who comes into line at most one. The line is as long as the machines are many,
+// so with one slot each reads it once, as it comes into it: nobody can come in ahead of it later. What those further
+// back are told of who is ahead may be five minutes old.
 //
 // Each slot is a key, too: PREFIX/GROUP/.slot-0, .slot-1 … One transaction enters: it takes a slot that is free and
-// writes "holding" into the contender's key, both only if the session still has that key and the board has no entry of
-// the hash that is to be installed, and returns the line as of that write. (With an entry it enters all the same, and the
-// lease says that the board is to be asked.) One transaction gives back: it deletes both keys while the session still
+// writes "holding" into the contender's key, both only if the session still has that key, the one whose slot came free has
+// left the line, and the board has no entry of the hash that is to be installed. (With an entry it enters all the same, and
+// the lease says that the board is to be asked.) One transaction gives back: it deletes both keys while the session still
 // lives, and leaves the session, on which nothing hangs any more, to end by its TTL. If the session ends in any
 // other way, Consul keeps the slot closed for the lock delay, which is the TTL (a minute at the most), and the next in
 // line tries again and again until it opens. Reads on which anything is decided are consistent.
@@ -33,15 +35,15 @@
 //  2. the session is made
 //  3. the key is put into line (a transaction that returns the line)
 //  4. a watch of the contender before it, which ends when that one takes its slot
-//  5. a watch of the group, which ends when that one gives it back
-//  6. the slot is taken (a transaction that returns the line, and looks at the board)
+//  5. a watch of the names in the group, which ends when that one gives it back
+//  6. the slot is taken (a transaction, which looks at the board)
 //  7. a watch of its own key, for as long as the slot is held
 //  8. Check, right before the switch
 //  9. the slot is given back (a transaction)
 //
 // There is one more between 4 and 5 with several slots, a look at the whole line, since it may have become shorter in
-// two places; or with one slot where somebody comes into line just then. Who need not wait makes that look in place of 4
-// and 5. To this come a renewal each third of the TTL, another watch for each half minute of waiting or holding, and
+// two places; or with one slot where somebody comes into line just then. Who need not wait looks at the names in place of
+// 4 and 5. To this come a renewal each third of the TTL, another watch for each half minute of waiting or holding, and
 // where the hash is on the board, the transaction once more without looking there, and a question what is.
 //
 // A slot is handed over in two: the transaction that gives it back, and the one of the next in line, whose watch the

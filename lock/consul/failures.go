@@ -73,6 +73,11 @@ func (f failures) denied(err error) error {
 		err, f.prefix, f.prefix+"/")}
 }
 
+// partial describes an answer from which something was left out: somebody ahead may be among that.
+func (f failures) partial(doing string) error {
+	return f.denied(fmt.Errorf("cannot %s at %s: the token may see only a part of it", doing, f.where))
+}
+
 // refused describes a transaction that was rolled back. Consul answers alike to a token without rights and
 // to a session that is gone, so both are named.
 func (f failures) refused(key string, errs api.TxnErrors) error {

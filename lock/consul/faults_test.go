@@ -3,6 +3,7 @@ package consul_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -145,6 +146,53 @@ func TestDeletedKeyBetweenLookAndEntry(t *testing.T) {
 	}
 	if got := contenders(t, client, prefix+"/web/"); len(got) != 0 {
 		t.Errorf("left behind: %v", got)
+	}
+}
+
+// A slot that is taken away from its holder is nobody else's as long as the holder stands in line, whether the next one
+// watches names or, since another came, the slots alone.
+func TestSlotTakenAway(t *testing.T) {
+	t.Parallel()
+	address := servers.Get(t).Consul.Address
+	client := newClient(t, address)
+	for _, another := range []bool{false, true} {
+		t.Run(fmt.Sprint("another=", another), func(t *testing.T) {
+			t.Parallel()
+			prefix := newPrefix(t, client)
+			l := newLocker(t, address, block(prefix, "15s"))
+			first := acquire(t, l, request("web-01"))
+			p := newProxy(t, address)
+			var lines, slots atomic.Int32
+			p.intercept(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
+				switch q := r.URL.Query(); {
+				case !q.Has("index") || !q.Has("recurse"):
+				case strings.HasSuffix(r.URL.Path, "/web/"):
+					lines.Add(1)
+				default:
+					slots.Add(1)
+				}
+				return false
+			})
+			second := wait(t, newLocker(t, p.address, block(prefix, "15s")), request("web-02"))
+			if another {
+				wait(t, l, request("web-03"))
+				eventually(t, "a watch of the slots", func() bool { return slots.Load() > 0 })
+			}
+			if _, err := client.KV().Delete(prefix+"/web/.slot-0", nil); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "a watch of the whole line", func() bool { return lines.Load() > 0 })
+			select {
+			case r := <-second:
+				t.Fatalf("got (%v, %v) beside one that has not left", r.lease, r.err)
+			default:
+			}
+			checkLost(t, first)
+			if err := first.Release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			held(t, turn(t, second, patience))
+		})
 	}
 }
 

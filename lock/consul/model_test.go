@@ -172,7 +172,7 @@ func (m *model) read(r *http.Request, key string) *http.Response {
 	defer over.Stop()
 	for expired := after == 0; ; {
 		m.mu.Lock()
-		pairs, index := m.below(key, query.Has("recurse"))
+		pairs, index := m.below(key, query.Has("recurse") || query.Has("keys"))
 		down, changed := m.down, m.changed
 		m.mu.Unlock()
 		switch {
@@ -180,6 +180,12 @@ func (m *model) read(r *http.Request, key string) *http.Response {
 			return answer(http.StatusInternalServerError, "No cluster leader", 0)
 		case (expired || index > after) && len(pairs) == 0:
 			return answer(http.StatusNotFound, nil, index)
+		case (expired || index > after) && query.Has("keys"):
+			var names []string // nothing in the model is deeper
+			for _, p := range pairs {
+				names = append(names, p.Key)
+			}
+			return answer(http.StatusOK, names, index)
 		case expired || index > after:
 			return answer(http.StatusOK, pairs, index)
 		}
@@ -251,6 +257,9 @@ func (m *model) transact(body []byte) *http.Response {
 			}
 			p.Value, p.Session, p.ModifyIndex = op.KV.Value, op.KV.Session, m.index
 			m.keys[p.Key] = p
+			bare := *p
+			bare.Value = nil
+			results = append(results, &api.TxnResult{KV: &bare})
 		case api.KVDelete:
 			delete(m.keys, op.KV.Key)
 		case api.KVGetTree:

@@ -72,11 +72,11 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 		}
 		move, before := q.next(i, p.holder.Slots)
 		if move == enter {
-			index, err = p.enter(ctx, q, tell)
-			if err == nil {
+			index, q, err = p.enter(ctx, q, tell)
+			if index > 0 {
 				return index, nil
 			}
-			break
+			continue
 		}
 		if move != look {
 			tell(q.ahead(i))
@@ -104,8 +104,13 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 // change waits for the change that the move is about, if any, and returns the line after it.
 func (p *place) change(ctx context.Context, q queue, m move, before contender) (queue, error) {
 	switch m {
-	case look:
-		return p.store.line(ctx, 0)
+	case look, watchNames:
+		from := q.index
+		if m == look {
+			from = 0
+		}
+		names, index, err := p.store.names(ctx, from)
+		return q.among(names, index), err
 	case watchLine:
 		return p.store.line(ctx, q.index)
 	case watchSlots:
@@ -123,50 +128,48 @@ func (p *place) change(ctx context.Context, q queue, m move, before contender) (
 		}
 		if p.holder.Slots == 1 && now.session == before.session && now.holder.Holding {
 			// It has taken the only slot, so nobody else is ahead any more: no need to read what is behind.
-			return q.behind(now, p.key), nil
+			return q.behind(now, slotKey(p.store.folder, 0), p.key), nil
 		}
 		break
 	}
 	return p.store.line(ctx, 0)
 }
 
-// enter takes one of the free slots and says in the key that it is held, which wakes the next in line, and makes sure
-// of it: the same transaction that writes returns the line. There is a slot for each of the first in line, but one
-// whose holder's session was ended for it stays closed for a while; then it tells that it waits, and tries again.
-func (p *place) enter(ctx context.Context, q queue, tell func([]lock.Holder)) (index uint64, err error) {
+// enter takes one of the free slots and says in the key that it is held, which wakes the next in line. It returns the
+// index of the key as of then. There is a slot for each of the first in line, but one whose holder's session was ended
+// for it stays closed for a while; then it tells that it waits, and tries again. If it is not among the first any more,
+// since a slot was taken away from who is, it returns the line.
+func (p *place) enter(ctx context.Context, q queue, tell func([]lock.Holder)) (index uint64, line queue, err error) {
 	p.holder.Holding = true
 	value, err := p.value()
+	p.holder.Holding = false
 	if err != nil {
-		return 0, err
+		return 0, q, err
 	}
 	for again := false; ; again = true {
 		for _, slot := range q.free(p.store.folder, p.holder.Slots) {
-			var entered queue
-			var free bool
 			p.slot = slot // now: an answer that is lost leaves it taken
 			err = p.persist(ctx, func() (err error) {
-				entered, free, err = p.store.enter(ctx, p.id, p.key, value, slot, p.notice)
+				index, err = p.store.enter(ctx, p.id, p.key, value, slot, p.notice, q.left)
 				if errors.Is(err, errNoticed) {
 					p.notice = ""
-					entered, free, err = p.store.enter(ctx, p.id, p.key, value, slot, "")
+					index, err = p.store.enter(ctx, p.id, p.key, value, slot, "", q.left)
 				}
 				return err
 			})
 			switch {
 			case errors.Is(err, errRefused):
 				p.loseTo(err)
-				return 0, err
-			case err != nil:
-				return 0, err
-			case free:
-				return p.entered(entered)
+				return 0, q, err
+			case err != nil || index > 0:
+				return index, q, err
 			}
 			p.slot = ""
 		}
 		if again { // else another one may have been faster, and left a slot that has come free since
 			tell([]lock.Holder{})
 			if !sleep(ctx, min(max(p.ttl/20, firstPause), lastPause)) {
-				return 0, context.Cause(ctx)
+				return 0, q, context.Cause(ctx)
 			}
 		}
 		err = p.persist(ctx, func() (err error) {
@@ -174,19 +177,12 @@ func (p *place) enter(ctx context.Context, q queue, tell func([]lock.Holder)) (i
 			return err
 		})
 		if err != nil {
-			return 0, err
+			return 0, q, err
+		}
+		if i := q.position(p.key, p.id); i < 0 || i >= p.holder.Slots {
+			return 0, q, nil
 		}
 	}
-}
-
-// entered returns the index of the key in the line as of the entry.
-func (p *place) entered(q queue) (index uint64, err error) {
-	i := q.position(p.key, p.id)
-	if i < 0 || i >= p.holder.Slots {
-		p.loseTo(errors.New("the line changed while entering"))
-		return 0, p.lost()
-	}
-	return q.contenders[i].modified, nil
 }
 
 func (p *place) write(ctx context.Context) (queue, error) {

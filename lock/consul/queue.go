@@ -36,15 +36,16 @@ func newContender(p *api.KVPair) contender {
 }
 
 // A queue is the contenders of one group in order of arrival, as of index: a pure value, made from one
-// consistent read. The first `slots` of it hold.
+// consistent read, and brought up to date by others that say less. The first `slots` of it hold.
 //
 // Nobody can come in ahead of somebody else, since indexes only grow; so a contender that is among the
-// first stays there until its own key goes.
+// first stays there until its own key goes, and who came later need not be known.
 type queue struct {
 	contenders []contender
 	slots      map[string]string // the session that holds each slot that is taken, by key
 	index      uint64            // where a watch of the whole group goes on from
 	whole      bool              // Consul said that nothing was left out for want of rights
+	left       string            // the key of one that has given its slot back, and so is taken to have left; empty: nobody is
 }
 
 // newQueue orders what a read of the group's folder returned. A key without a session is nobody's (a
@@ -76,25 +77,49 @@ func (q queue) position(key, session string) int {
 	return slices.IndexFunc(q.contenders, func(c contender) bool { return c.key == key && c.session == session })
 }
 
-// behind returns the head of the line as of the last change of holder, which is its first: holder, then own.
-func (q queue) behind(holder contender, own string) queue {
+// behind returns the head of the line once holder has taken slot, the only one: holder, then own. holder is as of its
+// last change, which is that.
+func (q queue) behind(holder contender, slot, own string) queue {
 	i := slices.IndexFunc(q.contenders, func(c contender) bool { return c.key == own })
 	return queue{
 		contenders: []contender{holder, q.contenders[i]},
-		slots:      q.slots,
+		slots:      map[string]string{slot: holder.session},
 		index:      holder.modified,
 	}
 }
 
 // after returns the line once those sessions hold the slots: who held one and does no more has left, since its keys go
-// together.
+// together. Whoever goes by that makes sure of one of them.
 func (q queue) after(slots map[string]string, index uint64) queue {
-	now := queue{slots: slots}
-	q.contenders = slices.DeleteFunc(slices.Clone(q.contenders), func(c contender) bool {
-		return q.holds(c) && !now.holds(c)
-	})
-	q.slots, q.index = slots, index
-	return q
+	now := queue{slots: slots, index: index, whole: q.whole, left: q.left}
+	for _, c := range q.contenders {
+		if q.holds(c) && !now.holds(c) {
+			now.left = c.key
+		} else {
+			now.contenders = append(now.contenders, c)
+		}
+	}
+	return now
+}
+
+// among returns the line, and the slots, of which only those keys are still there, and nothing was left out.
+func (q queue) among(keys []string, index uint64) queue {
+	there := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		there[key] = true
+	}
+	now := queue{slots: map[string]string{}, index: index, whole: true}
+	for _, c := range q.contenders {
+		if there[c.key] {
+			now.contenders = append(now.contenders, c)
+		}
+	}
+	for key, session := range q.slots {
+		if there[key] {
+			now.slots[key] = session
+		}
+	}
+	return now
 }
 
 // holds reports whether a contender holds a slot.
@@ -127,11 +152,14 @@ func (q queue) disagreement(i, slots int) (lock.Holder, bool) {
 	return lock.Holder{}, false
 }
 
+// slotKey names a slot below folder.
+func slotKey(folder string, i int) string { return fmt.Sprint(folder, slotPrefix, i) }
+
 // free returns the keys of the slots below folder that no session holds. One of them may still be closed.
 func (q queue) free(folder string, slots int) []string {
 	var keys []string
 	for i := range slots {
-		if key := fmt.Sprint(folder, slotPrefix, i); q.slots[key] == "" {
+		if key := slotKey(folder, i); q.slots[key] == "" {
 			keys = append(keys, key)
 		}
 	}
@@ -142,10 +170,11 @@ func (q queue) free(folder string, slots int) []string {
 type move int
 
 const (
-	look       move = iota // it seems to be among the first, but may not see everybody: read the line again
+	look       move = iota // it seems to be among the first, but may not see everybody: read who is there
 	enter                  // it is among the first: take the slot
 	watchKey               // wait for a change of the contender right before it
 	watchLine              // it is the first in line: wait for a change of the whole group
+	watchNames             // so it is, all ahead hold, and it may not see everybody: wait until somebody comes or goes
 	watchSlots             // so it is, and all ahead hold: wait for a change of the slots alone
 )
 
@@ -158,11 +187,13 @@ func (q queue) next(i, slots int) (move, contender) {
 		return look, contender{}
 	case i < slots:
 		return enter, contender{}
-	case i == slots && q.whole && !slices.ContainsFunc(q.contenders[:i], func(c contender) bool { return !q.holds(c) }):
-		return watchSlots, contender{}
-	case i == slots:
-		return watchLine, contender{}
-	default:
+	case i > slots:
 		return watchKey, q.contenders[i-1]
+	case slices.ContainsFunc(q.contenders[:i], func(c contender) bool { return !q.holds(c) }):
+		return watchLine, contender{}
+	case !q.whole:
+		return watchNames, contender{}
+	default:
+		return watchSlots, contender{}
 	}
 }

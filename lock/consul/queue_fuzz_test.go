@@ -81,8 +81,8 @@ func checkMoves(t *testing.T, q queue, slots int) {
 			t.Errorf("position %d with %d slots: got %d and %s, want %d", i, slots, got, before.key, want)
 		}
 		q.whole = false
-		if got, _ := q.next(i, slots); got == enter {
-			t.Errorf("position %d enters on a line that may not be whole", i)
+		if got, _ := q.next(i, slots); got == enter || got == watchSlots {
+			t.Errorf("position %d with %d slots: got %d on a line that may not be whole", i, slots, got)
 		}
 		q.whole = true
 	}

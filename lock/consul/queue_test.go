@@ -100,10 +100,54 @@ func TestFirstInLineWatchesSlots(t *testing.T) {
 			t.Errorf("%q, slots of %v: got move %d at %d from index %d, want %d at %d from 9", test.line, test.later, got, i, q.index, test.now, test.position)
 		}
 		if q.whole = false; i == 2 {
-			if got, _ := q.next(i, 2); got != watchLine {
-				t.Errorf("%q: got move %d on a line that may not be whole, want a look at it", test.line, got)
+			want := map[move]move{watchSlots: watchNames, watchLine: watchLine}[test.now]
+			if got, _ := q.next(i, 2); got != want {
+				t.Errorf("%q: got move %d on a line that may not be whole, want %d", test.line, got, want)
 			}
 		}
+	}
+}
+
+// Who was behind a machine that has taken the only slot needs no more than names to know when it is gone.
+func TestBehindTheHolder(t *testing.T) {
+	t.Parallel()
+	const slot = "p/web/.slot-0"
+	q := newQueue("p/web/", line(1, "a* b me c"), 7)
+	holder := contender{key: "p/web/b", session: "b", created: 110, modified: 140}
+	q = q.behind(holder, slot, "p/web/me")
+	for _, test := range []struct {
+		names string
+		want  move
+		free  int
+	}{
+		{"p/web/b p/web/me p/web/c p/web/d " + slot, watchSlots, 0}, // another came or went
+		{"p/web/me p/web/c", enter, 1},
+		{"p/web/me p/web/c " + slot, enter, 0},           // somebody was faster: the next look tells
+		{"p/web/b p/web/me p/web/c", watchLine, 1},       // it was taken away from b, which has not left
+		{"p/web/a p/web/b p/web/me", watchLine, 1},       // a was gone, and is none of ours now
+		{"p/web/me p/web/deeper/ p/web/.lock", enter, 1}, // which are no contenders
+	} {
+		now := q.among(strings.Fields(test.names), 9)
+		i := now.position("p/web/me", "me")
+		if got, _ := now.next(i, 1); got != test.want || now.index != 9 || len(now.free("p/web/", 1)) != test.free {
+			t.Errorf("%q: got move %d from index %d, and %d free, want %d from 9, and %d", test.names, got, now.index, len(now.free("p/web/", 1)), test.want, test.free)
+		}
+	}
+	if i := q.among([]string{"p/web/b"}, 9).position("p/web/me", "me"); i != -1 {
+		t.Errorf("got position %d without a key", i)
+	}
+}
+
+// Who holds no slot any more is taken to have left, and so is one to make sure of.
+func TestWhoLeftIsNamed(t *testing.T) {
+	t.Parallel()
+	q := newQueue("p/web/", line(2, "a* b* me"), 7)
+	q.slots = map[string]string{"p/web/.slot-0": "a", "p/web/.slot-1": "b"}
+	if got := q.after(q.slots, 9).left; got != "" {
+		t.Errorf("got %q, want nobody", got)
+	}
+	if got, want := q.after(map[string]string{"p/web/.slot-1": "b"}, 9).left, "p/web/a"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -120,12 +120,26 @@ func (s *store) line(ctx context.Context, index uint64) (queue, error) {
 	case err != nil:
 		return queue{}, s.failed(ctx, "read "+s.folder, err)
 	case meta.ResultsFilteredByACLs:
-		// Somebody ahead may be among what was left out.
-		return queue{}, s.denied(fmt.Errorf("cannot read %s at %s: the token may see only a part of it", s.folder, s.where))
+		return queue{}, s.partial("read " + s.folder)
 	}
 	q := newQueue(s.folder, pairs, meta.LastIndex)
 	q.whole = true
 	return q, nil
+}
+
+// names returns which keys there are in the group's folder, without what is deeper, when that has changed since index, or
+// after watchTime. It is a small part of line, for who knows the rest.
+func (s *store) names(ctx context.Context, index uint64) (keys []string, now uint64, err error) {
+	ctx, cancel := bounded(ctx, limit(index))
+	defer cancel()
+	keys, meta, err := s.client.KV().Keys(s.folder, "/", options(ctx, index))
+	switch {
+	case err != nil:
+		return nil, 0, s.failed(ctx, "read the names below "+s.folder, err)
+	case meta.ResultsFilteredByACLs:
+		return nil, 0, s.partial("read the names below " + s.folder)
+	}
+	return keys, meta.LastIndex, nil
 }
 
 // slots returns which session holds each slot, by its key, when that has changed since index, or after watchTime. Who
@@ -139,7 +153,7 @@ func (s *store) slots(ctx context.Context, index uint64) (sessions map[string]st
 	case err != nil:
 		return nil, 0, s.failed(ctx, "watch "+prefix, err)
 	case meta.ResultsFilteredByACLs:
-		return nil, 0, s.denied(fmt.Errorf("cannot watch %s at %s: the token may see only a part of it", prefix, s.where))
+		return nil, 0, s.partial("watch " + prefix)
 	}
 	q := newQueue(s.folder, pairs, meta.LastIndex)
 	return q.slots, q.index, nil
@@ -164,43 +178,55 @@ func (s *store) key(ctx context.Context, key string, index uint64) (contender, e
 // transaction, so nothing can come between. (What the token may not see is left out of it silently, so the
 // line is not marked as whole.)
 func (s *store) write(ctx context.Context, session, key string, value []byte) (queue, error) {
-	q, errs, err := s.transact(ctx, "write "+key, api.TxnOps{
-		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: key, Value: value, Session: session}},
+	pairs, errs, err := s.transact(ctx, "write "+key, api.TxnOps{
+		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: key, Value: value, Session: session}}, // which answers without the value
 		{KV: &api.KVTxnOp{Verb: api.KVGetTree, Key: s.folder}},
 	})
 	if err == nil && errs != nil {
 		err = s.refused(key, errs)
 	}
-	return q, err
+	return newQueue(s.folder, pairs, 0), err
 }
 
-// enter writes value into key as write does, and takes slot, both or neither. The key must be there and held by the
-// session already: one that somebody deleted is not made anew at the end of the line. It reports whether the slot was
-// free: neither held by another session nor closed after the loss of one. If notice is not empty, and there, nothing is
-// taken, and the error is errNoticed.
-func (s *store) enter(ctx context.Context, session, key string, value []byte, slot, notice string) (q queue, free bool, err error) {
-	const slotOp, noticeOp = 2, 3
+// enter writes value into key and takes slot, both or neither, and returns the index of that write. The key must be there
+// and held by the session already: one that somebody deleted is not made anew at the end of the line. The index is 0 if
+// the slot was not free, that is held by another session or closed after the loss of one, or if the key left, unless it
+// is empty, was still there. If notice is not empty, and there, nothing is taken, and the error is errNoticed.
+func (s *store) enter(ctx context.Context, session, key string, value []byte, slot, notice, left string) (index uint64, err error) {
+	const slotOp = 2
 	ops := api.TxnOps{
 		{KV: &api.KVTxnOp{Verb: api.KVCheckSession, Key: key, Session: session}},
 		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: key, Value: value, Session: session}},
 		{KV: &api.KVTxnOp{Verb: api.KVLock, Key: slot, Session: session}},
 	}
-	if notice != "" { // Consul refuses this to a token without rights, so nothing is overlooked for want of them
-		ops = append(ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCheckNotExists, Key: notice}})
+	for _, absent := range []string{left, notice} { // Consul refuses this to a token without rights, so nothing is overlooked for want of them
+		if absent != "" {
+			ops = append(ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVCheckNotExists, Key: absent}})
+		}
 	}
-	ops = append(ops, &api.TxnOp{KV: &api.KVTxnOp{Verb: api.KVGetTree, Key: s.folder}})
-	q, errs, err := s.transact(ctx, "take "+slot, ops)
+	doing := "take " + slot
+	results, errs, err := s.transact(ctx, doing, ops)
+	if err != nil {
+		return 0, err
+	}
 	noticed := false
 	for _, e := range errs {
-		if e.OpIndex != slotOp && e.OpIndex != noticeOp || strings.Contains(e.What, permissionDenied) {
-			return queue{}, false, s.refused(key, errs)
+		if e.OpIndex < slotOp || e.OpIndex >= len(ops) || strings.Contains(e.What, permissionDenied) {
+			return 0, s.refused(key, errs)
 		}
-		noticed = noticed || e.OpIndex == noticeOp
+		noticed = noticed || ops[e.OpIndex].KV.Key == notice
 	}
-	if noticed {
-		return queue{}, false, errNoticed
+	switch {
+	case noticed:
+		return 0, errNoticed
+	case errs != nil:
+		return 0, nil
 	}
-	return q, err == nil && errs == nil, err
+	i := slices.IndexFunc(results, func(p *api.KVPair) bool { return p.Key == key && p.Session == session && p.ModifyIndex > 0 })
+	if i < 0 {
+		return 0, refusal{fmt.Errorf("cannot %s at %s: the answer does not say that it was taken", doing, s.where)}
+	}
+	return results[i].ModifyIndex, nil
 }
 
 // giveBack lets the next one in, by one transaction: the keys go while the session still lives, and so no lock delay
@@ -249,27 +275,25 @@ func (s *store) missing(ctx context.Context, session string, keys ...string) ([]
 	return missing, nil
 }
 
-// transact runs all of ops or none of them. It returns the line if ops end with a get-tree of the folder, or why the
-// transaction was rolled back.
-func (s *store) transact(ctx context.Context, doing string, ops api.TxnOps) (queue, api.TxnErrors, error) {
+// transact runs all of ops or none of them. It returns the pairs that they answer with, each as the last of them left it,
+// or why the transaction was rolled back.
+func (s *store) transact(ctx context.Context, doing string, ops api.TxnOps) (api.KVPairs, api.TxnErrors, error) {
 	ctx, cancel := bounded(ctx, requestTimeout)
 	defer cancel()
 	ok, answer, _, err := s.client.Txn().Txn(ops, (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
-		return queue{}, nil, s.failed(ctx, doing, err)
+		return nil, nil, s.failed(ctx, doing, err)
 	}
 	if !ok {
-		return queue{}, answer.Errors, nil
+		return nil, answer.Errors, nil
 	}
-	// The operations on the key answer with it too, without its value; get-tree comes last and has all of it.
 	last := map[string]*api.KVPair{}
 	for _, r := range answer.Results {
 		if r.KV != nil {
 			last[r.KV.Key] = r.KV
 		}
 	}
-	pairs := slices.Collect(maps.Values(last))
-	return newQueue(s.folder, pairs, 0), nil, nil
+	return slices.Collect(maps.Values(last)), nil, nil
 }
 
 func options(ctx context.Context, index uint64) *api.QueryOptions {

@@ -19,7 +19,7 @@ func failing(p *proxy, codes ...int) (reads *atomic.Int32) {
 	reads = &atomic.Int32{}
 	p.intercept(func(w http.ResponseWriter, r *http.Request, kind string) bool {
 		q := r.URL.Query()
-		if !q.Has("consistent") || kind != "txn" && !q.Has("recurse") {
+		if !q.Has("consistent") || kind != "txn" && !q.Has("recurse") && !q.Has("keys") {
 			return false
 		}
 		n := int(reads.Add(1))
