@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/dropship/dropship/artifact/internal/transport"
 )
@@ -21,6 +22,8 @@ import (
 // the environment; a failure is not remembered.
 type lazyClient struct {
 	config Config
+
+	endpoints endpoints
 
 	mu     sync.Mutex
 	client *s3.Client
@@ -66,6 +69,7 @@ func (l *lazyClient) get(ctx context.Context) (*s3.Client, error) {
 		o.Retryer = aws.NopRetryer{} // who calls a Source retries, and knows for how long
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
+		o.APIOptions = append(o.APIOptions, withoutBody)
 	})
 	if client.Options().Region == "" {
 		return nil, errors.New("no region is known: set name in the repo block, or AWS_REGION")
@@ -99,6 +103,16 @@ func (e *credentialsError) Unwrap() error { return e.err }
 // noRedirects has the answer that redirects be the answer. The SDK's client follows 307 and 308 without end, and to
 // no good: the signature is for the host that was asked.
 func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// withoutBody has the SDK look for no error in the body of an answer to a HEAD, which has none. For each it would make a
+// parser with a buffer of 4 KiB, a seventh of the garbage of a check.
+func withoutBody(stack *middleware.Stack) error {
+	if stack.ID() != "HeadObject" {
+		return nil
+	}
+	_, err := stack.Deserialize.Remove("S3:ProcessResponseFor200Error")
+	return err
+}
 
 // newHTTPClient returns the SDK's own kind of client, which AWS_CA_BUNDLE reaches too.
 func newHTTPClient() *awshttp.BuildableClient {

@@ -65,7 +65,8 @@ func (s *source) head(ctx context.Context, client *s3.Client, in *s3.HeadObjectI
 	ctx, cancel := transport.WithDeadline(ctx)
 	defer cancel()
 	in.Bucket, in.Key = &s.bucket, &s.key
-	out, err := client.HeadObject(ctx, in)
+	growStack()
+	out, err := client.HeadObject(ctx, in, s.client.endpoints.use)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return nil, cause // the SDK says "canceled", which nobody did
 	}
