@@ -53,3 +53,35 @@ func spread(requests []request, begin time.Time, interval time.Duration) (most, 
 
 // standardDeviation is that of how many of n services are checked in one tenth of the interval, each at any time.
 func standardDeviation(n int) float64 { return math.Sqrt(float64(n) * 0.1 * 0.9) }
+
+// answers are the times, in seconds, that a server took until it began to answer, of the requests that it has answered.
+func answers(requests []request) series {
+	var all series
+	for _, r := range requests {
+		if r.took > 0 {
+			all = append(all, r.took.Seconds())
+		}
+	}
+	return all
+}
+
+// underWay is how many requests were with a server at a time, at most.
+func underWay(requests []request) (most int) {
+	type change struct {
+		at time.Time
+		by int
+	}
+	var changes []change
+	for _, r := range requests {
+		if r.took > 0 {
+			changes = append(changes, change{r.at, 1}, change{r.at.Add(r.took), -1})
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int { return a.at.Compare(b.at) })
+	now := 0
+	for _, c := range changes {
+		now += c.by
+		most = max(most, now)
+	}
+	return most
+}

@@ -33,6 +33,7 @@ type shelf struct {
 	repo   func(address string) string                              // the inside of a repo block, of a server at that address
 	where  func(key string) string                                  // what an artifact block says
 	curl   func(address, key string) []string                       // arguments that ask for the headers of an artifact
+	ask    asking                                                   // the same by a library; it lacks keys and beat
 }
 
 // stores make shelves, by the name of what they are at.

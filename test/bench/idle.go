@@ -15,8 +15,9 @@ var idle = figure{
 	title: "An idle agent",
 	about: `One agent with 1,000 services of 10 seconds, all up to date: 100 checks a second. A proxy before the server counts
 requests, bytes and connections, and the kernel time and memory. One sample is an interval; agents for the three kinds of
-repository run side by side, and the alternative between their samples: what a cron job does that asks with ` + "`curl -I`" + `,
-a process and a connection for each check.`,
+repository run side by side, and the alternatives between their samples: what a cron job does that asks with ` + "`curl -I`" + `,
+a process and a connection for each check; and the request alone, as an agent makes them, ten each tenth of a second,
+by a process that does nothing else.`,
 	run: runIdle,
 }
 
@@ -24,19 +25,20 @@ a process and a connection for each check.`,
 type watched struct {
 	*crowd
 	*agent
-	store                string
-	remove               func() error
-	begin                time.Time // of the samples
-	cpuACheck, curls     series    // seconds
-	resident             series
-	sent, fetched, conns int64 // at the begin
+	store                    string
+	remove                   func() error
+	alone                    *alone
+	begin                    time.Time // of the samples
+	cpuACheck, curls, alones series    // seconds
+	resident                 series
+	sent, fetched, conns     int64 // at the begin
 }
 
 func runIdle(ctx context.Context, b *bench) (rows []row, err error) {
 	var all []*watched
 	defer func() {
 		for _, w := range all {
-			err = errors.Join(err, w.stop(), w.remove())
+			err = errors.Join(err, w.stop(), w.alone.stop(), w.remove())
 		}
 	}()
 	for _, store := range []string{"S3", "Swift", "HTTP"} {
@@ -48,12 +50,21 @@ func runIdle(ctx context.Context, b *bench) (rows []row, err error) {
 		if err != nil {
 			return nil, errors.Join(err, remove())
 		}
-		all = append(all, &watched{crowd: c, agent: a, store: store, remove: remove})
+		p, err := c.asking().start(ctx)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot start a process that asks: %w", err), a.stop(), remove())
+		}
+		all = append(all, &watched{crowd: c, agent: a, store: store, remove: remove, alone: p})
 	}
 	// The start is over then, and so is what it needed of memory.
 	interval := all[0].interval
 	if err := pause(ctx, 3*interval); err != nil {
 		return nil, err
+	}
+	for _, w := range all {
+		if _, err := w.alone.ask(); err != nil { // over new connections
+			return nil, err
+		}
 	}
 	for _, w := range all {
 		w.begin, w.sent, w.fetched, w.conns = time.Now(), w.meter.sent.Load(), w.meter.fetched.Load(), w.meter.conns.Load()
@@ -101,9 +112,23 @@ func sample(ctx context.Context, all []*watched, interval time.Duration) error {
 			return err
 		}
 		w.curls = append(w.curls, took)
+		if took, err = w.alone.ask(); err != nil {
+			return err
+		}
+		w.alones = append(w.alones, took)
 	}
 	return nil
 }
+
+// asking is what is asked of the store alone for one sample.
+func (c *crowd) asking() asking {
+	a := c.at.ask
+	a.Keys, a.Beat = c.keys()[:min(len(c.names), 200)], c.interval/100
+	return a
+}
+
+// atOnce is how many checks an agent has under way at one host; the others wait for their turn.
+const atOnce = 32
 
 // curled are how many checks curl makes for one sample.
 const curled = 20
@@ -130,12 +155,17 @@ func (w *watched) rows(b *bench) []row {
 	most, least := spread(requests, w.begin, w.interval)
 	share := len(w.names) / 10
 	memory := slices.Max(w.resident) / (1 << 20)
+	took := answers(requests)
 	return []row{
 		{
 			what: w.store + ": CPU a check", ours: w.cpuACheck.seconds(),
 			against: "curl -I", theirs: w.curls.seconds(), ratio: w.cpuACheck.over(w.curls),
 			goal: "≤ 0.5 ms", met: w.cpuACheck.median() <= 0.5e-3,
 			note: fmt.Sprintf("%s: %.1f %% of one core", w.store, 100*w.cpuACheck.median()*float64(len(w.names))/w.interval.Seconds()),
+		},
+		{
+			what: w.store + ": CPU a check", ours: w.cpuACheck.seconds(),
+			against: w.alone.by(), theirs: w.alones.seconds(), ratio: w.cpuACheck.over(w.alones),
 		},
 		{what: w.store + ": memory", ours: w.resident.mebibytes(), goal: "≤ 64 MiB", met: memory <= 64 || b.quick},
 		{
@@ -154,7 +184,8 @@ func (w *watched) rows(b *bench) []row {
 		{
 			what: w.store + ": checks in a tenth of the interval", ours: fmt.Sprintf("%d to %d", least, most),
 			goal: fmt.Sprintf("≤ %d", share*3/2), met: most <= share*3/2 || b.quick,
-			note: fmt.Sprintf("%s: the fair share is %d; by chance it is off by %.0f two times of three", w.store, share, standardDeviation(len(w.names))),
+			note: fmt.Sprintf("%s: the fair share is %d; by chance it is off by %.0f two times of three. The server began its answer after %s, and %d requests were with it at once at most, of %d that an agent makes",
+				w.store, share, standardDeviation(len(w.names)), took.seconds(), underWay(requests), atOnce),
 		},
 	}
 }

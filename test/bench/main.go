@@ -16,6 +16,9 @@ import (
 )
 
 func main() {
+	if asker() {
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()

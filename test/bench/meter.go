@@ -28,7 +28,8 @@ type meter struct {
 // A request is one that came by.
 type request struct {
 	at   time.Time
-	what string // "METHOD PATH"
+	what string        // "METHOD PATH"
+	took time.Duration // until the answer began; 0: it has not
 }
 
 // newMeter returns a meter before the server at an address, until ctx ends.
@@ -67,9 +68,10 @@ func (m *meter) serve(ctx context.Context, client net.Conn) {
 		return
 	}
 	defer server.Close()
+	asked := make(chan int, 1) // the request that is not answered; a client sends no second one before
 	go func() {
 		defer client.Close()
-		pass(client, server, &m.fetched)
+		m.pass(client, server, asked)
 	}()
 	in := bufio.NewReader(client)
 	for {
@@ -78,19 +80,26 @@ func (m *meter) serve(ctx context.Context, client net.Conn) {
 			return
 		}
 		m.sent.Add(int64(len(head)))
-		m.saw(head)
+		asked <- m.saw(head)
 		if _, err := server.Write(head); err != nil {
 			return
 		}
 	}
 }
 
-// pass copies one way, and counts as it goes.
-func pass(to, from net.Conn, bytes *atomic.Int64) {
+// pass copies answers, and counts as it goes.
+func (m *meter) pass(to, from net.Conn, asked <-chan int) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		bytes.Add(int64(n))
+		if n > 0 {
+			m.fetched.Add(int64(n))
+			select {
+			case i := <-asked:
+				m.answered(i)
+			default: // more of an answer that began before
+			}
+		}
 		if _, werr := to.Write(buf[:n]); werr != nil || err != nil {
 			return
 		}
@@ -111,11 +120,19 @@ func readHead(in *bufio.Reader) (head []byte, err error) {
 	}
 }
 
-func (m *meter) saw(head []byte) {
+// saw takes down a request, and returns its number.
+func (m *meter) saw(head []byte) int {
 	line, _, _ := strings.Cut(string(head), " HTTP/")
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.requests = append(m.requests, request{time.Now(), line})
+	m.requests = append(m.requests, request{at: time.Now(), what: line})
+	return len(m.requests) - 1
+}
+
+func (m *meter) answered(i int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.requests[i].took = time.Since(m.requests[i].at)
 }
 
 // since returns the requests from a time on.

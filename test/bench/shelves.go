@@ -42,6 +42,7 @@ func s3Shelf(ctx context.Context, b *bench, bucket string) (shelf, error) {
 			_, berr := client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &bucket})
 			return errors.Join(err, berr)
 		},
+		ask:  asking{S3: &server, Bucket: bucket},
 		kind: "s3",
 		repo: func(address string) string {
 			return fmt.Sprintf("  endpoint  = %q\n  name      = %q\n  accessKey = %q\n  secret    = %q\n",
@@ -91,6 +92,7 @@ func swiftShelf(ctx context.Context, b *bench, container string) (shelf, error) 
 			})
 			return errors.Join(err, conn.ContainerDelete(ctx, container))
 		},
+		ask:  asking{Base: conn.StorageUrl + "/" + container + "/", Token: conn.AuthToken},
 		kind: "swift",
 		repo: func(address string) string { // Swift names the address where it was asked as that of the storage, too
 			return fmt.Sprintf("  authUrl = %q\n  user    = %q\n  key     = %q\n", "http://"+address+auth.Path, server.User, server.Key)
@@ -122,6 +124,7 @@ func httpShelf(ctx context.Context, b *bench, name string) (shelf, error) {
 			return os.WriteFile(filepath.Join(dir, key), data, 0o600)
 		},
 		remove: func(context.Context, []string) error { return server.Close() },
+		ask:    asking{Base: "http://" + l.Addr().String() + "/"},
 		kind:   "http",
 		repo:   func(address string) string { return fmt.Sprintf("  url = %q\n", "http://"+address) },
 		where:  func(key string) string { return fmt.Sprintf("    path         = %q", key) },
