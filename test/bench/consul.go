@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,7 +29,18 @@ import (
 type consulServer struct {
 	address string
 	client  *api.Client
+	pid     int
 	stop    func()
+}
+
+// cpu returns how long this process, with all its machines, and the server have computed.
+func (s *consulServer) cpu() (time.Duration, error) {
+	theirs, err := cpuOf(s.pid)
+	if err != nil {
+		return 0, err
+	}
+	ours, err := cpuOf(os.Getpid())
+	return ours + theirs, err
 }
 
 // startConsul starts a server that keeps its data in memory, as the one of the tests does.
@@ -57,7 +70,7 @@ func (b *bench) startConsul(ctx context.Context) (*consulServer, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start Consul: %w", err)
 	}
-	s := &consulServer{address: fmt.Sprintf("127.0.0.1:%d", ports[0])}
+	s := &consulServer{address: fmt.Sprintf("127.0.0.1:%d", ports[0]), pid: cmd.Process.Pid}
 	s.stop = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended already
 		_ = cmd.Wait()
@@ -103,8 +116,14 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 	return ports, nil
 }
 
-// roundTrips measures a consistent read of a small key, and a transaction that writes it.
-func (s *consulServer) roundTrips(ctx context.Context) (read, write series, err error) {
+// roundTrips measures a consistent read of a small key, and a transaction that writes it, while so many other keys are
+// watched, each by a blocking query of its own.
+func (s *consulServer) roundTrips(ctx context.Context, watchers int) (read, write series, err error) {
+	unwatch, err := s.watch(ctx, watchers)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unwatch()
 	query := (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx)
 	for range 200 {
 		start := time.Now()
@@ -119,6 +138,37 @@ func (s *consulServer) roundTrips(ctx context.Context) (read, write series, err 
 		read, write = append(read, time.Since(written).Seconds()), append(write, written.Sub(start).Seconds())
 	}
 	return read, write, nil
+}
+
+// watch opens n blocking queries, and returns what ends them.
+func (s *consulServer) watch(ctx context.Context, n int) (end func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watches, sent sync.WaitGroup
+	end = func() {
+		cancel()
+		watches.Wait()
+		_, _ = s.client.KV().DeleteTree("watched/", nil) // what stays is in nobody's way
+	}
+	for i := range n {
+		key := fmt.Sprint("watched/", i)
+		if _, err := s.client.KV().Put(&api.KVPair{Key: key}, (&api.WriteOptions{}).WithContext(ctx)); err != nil {
+			end()
+			return nil, err
+		}
+		_, meta, err := s.client.KV().Get(key, (&api.QueryOptions{}).WithContext(ctx))
+		if err != nil {
+			end()
+			return nil, err
+		}
+		sent.Add(1)
+		trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { sent.Done() }}
+		query := &api.QueryOptions{RequireConsistent: true, WaitIndex: meta.LastIndex, WaitTime: patience}
+		watches.Go(func() {
+			_, _, _ = s.client.KV().Get(key, query.WithContext(httptrace.WithClientTrace(ctx, trace))) // ends when it is not needed any more
+		})
+	}
+	sent.Wait()
+	return end, nil
 }
 
 // A counter stands before Consul and counts requests.

@@ -49,8 +49,11 @@ func (a *agent) stop() error {
 const userHZ = 100
 
 // cpu returns how long the agent has computed, user and system.
-func (a *agent) cpu() (time.Duration, error) {
-	name := fmt.Sprintf("/proc/%d/stat", a.cmd.Process.Pid)
+func (a *agent) cpu() (time.Duration, error) { return cpuOf(a.cmd.Process.Pid) }
+
+// cpuOf returns how long a process has computed, user and system.
+func cpuOf(pid int) (time.Duration, error) {
+	name := fmt.Sprintf("/proc/%d/stat", pid)
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return 0, err
