@@ -17,11 +17,11 @@ import (
 const defaultKeepReleases = 3
 
 // artifact reads an artifact block: what to install, where, and what the repository was made from.
-func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlock, taken *destinations) (artifact.Source, *install.Site, string) {
+func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlock) (artifact.Source, *install.Site, string) {
 	target := s.destination(b)
 	if target != "" {
 		l.places = append(l.places, target)
-		taken.add(destination{spot: taken.links.spot(target), service: service.Name, at: b.Destination.Expr.Range()})
+		l.destinations = append(l.destinations, destination{spot: spot{path: target}, service: service.Name, at: b.Destination.Expr.Range()})
 	}
 	setuid, _ := s.fields.boolean(b.Setuid)
 	options := install.Options{

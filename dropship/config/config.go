@@ -26,7 +26,8 @@ const (
 const mostDownloads = 1000
 
 // Kinds are the implementations that a configuration can name. They are made anew for each load, since
-// Consul is told a block of that load.
+// Consul is told a block of that load. Services are made side by side: Hooks, and the repositories once they are made,
+// are asked by several goroutines at a time.
 type Kinds struct {
 	// Repositories make a repository from a repo block, by its type. The body is empty where an
 	// artifact names a type that no repo block configures.

@@ -25,6 +25,7 @@ type loader struct {
 	// configuration is where all was read from: every file, and every directory, to which files may be added.
 	configuration []spot
 	places        []string // destinations and the stateDir, which messages may show
+	destinations  []destination
 
 	// What the shared blocks made, for the services.
 	shared       []string // what they were made from, for fingerprints
@@ -47,6 +48,18 @@ type file struct {
 
 func newLoader(kinds Kinds) *loader {
 	return &loader{kinds: kinds, reached: make(map[string]bool), repositories: make(map[string]*repository)}
+}
+
+// apart returns a loader for a part of the load that goes on beside others: it shares what is not changed any more, and
+// what it finds is its own until join.
+func (l *loader) apart() *loader {
+	return &loader{kinds: l.kinds, hostname: l.hostname, broken: l.broken, repositories: l.repositories}
+}
+
+func (l *loader) join(part *loader) {
+	l.diags = append(l.diags, part.diags...)
+	l.secrets = append(l.secrets, part.secrets...)
+	l.places = append(l.places, part.places...)
 }
 
 func (l *loader) errorf(summary string, subject *hcl.Range, detail string, args ...any) {
@@ -108,62 +121,49 @@ func (l *loader) readDirectory(dir string, named *hcl.Range) {
 		return
 	}
 	l.configuration = append(l.configuration, at)
+	var readings []reading
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), ".") || filepath.Ext(entry.Name()) != ".hcl" {
 			continue
 		}
-		path := filepath.Join(dir, entry.Name())
-		if entry.Type()&fs.ModeSymlink != 0 {
-			l.readFile(path, named)
-			continue
+		r := reading{path: filepath.Join(dir, entry.Name())}
+		if entry.Type()&fs.ModeSymlink == 0 {
+			// No link but those on the way to dir, which are followed once for all.
+			r.at = spot{filepath.Join(at.path, entry.Name()), filepath.Join(at.real, entry.Name())}
 		}
-		// No link but those on the way to dir, which are followed once for all.
-		l.readSpot(path, spot{filepath.Join(at.path, entry.Name()), filepath.Join(at.real, entry.Name())}, named)
+		readings = append(readings, r)
+	}
+	each(len(readings), func(i int) { readings[i].read() })
+	for _, r := range readings {
+		l.add(r, named)
 	}
 }
 
 func (l *loader) readFile(path string, named *hcl.Range) {
-	at, err := locate(path)
-	if err != nil {
-		l.errorf("Cannot read the file", named, "%v.", err)
-		return
-	}
-	l.readSpot(path, at, named)
+	r := reading{path: path}
+	r.read()
+	l.add(r, named)
 }
 
-// readSpot reads the file at a spot, which is known as path.
-func (l *loader) readSpot(path string, at spot, named *hcl.Range) {
-	if l.reached[at.real] {
+// add takes a file into the load, and reads what it leads to.
+func (l *loader) add(r reading, named *hcl.Range) {
+	if r.at != (spot{}) {
+		if l.reached[r.at.real] {
+			return
+		}
+		l.reached[r.at.real] = true
+	}
+	if r.err != nil {
+		l.errorf("Cannot read the file", named, "%v.", r.err)
 		return
 	}
-	l.reached[at.real] = true
-	info, err := os.Lstat(at.real)
-	if err != nil {
-		l.errorf("Cannot read the file", named, "%v.", err)
-		return
-	}
-	if !info.Mode().IsRegular() {
-		l.errorf("Cannot read the file", named, "%s is no regular file.", path)
-		return
-	}
-	src, err := os.ReadFile(at.real)
-	if err != nil {
-		l.errorf("Cannot read the file", named, "%v.", err)
-		return
-	}
-	source, parsed, diags := parse(path, src)
-	f := &file{path: path, real: at.real, mode: info.Mode(), source: source, broken: diags.HasErrors()}
+	f := r.file
 	l.files = append(l.files, f)
 	l.broken = l.broken || f.broken
-	l.configuration = append(l.configuration, at)
-	l.diags = append(l.diags, diags...)
-	if parsed == nil {
-		return
-	}
-	// The structure alone: nothing is evaluated here.
-	diags = f.root.decode(parsed.Body)
+	l.configuration = append(l.configuration, r.at)
+	l.diags = append(l.diags, r.syntax...)
 	if !f.broken {
-		l.fromKind(f, "service", diags)
+		l.fromKind(f, "service", r.structure)
 	}
 	l.readServicePath(f)
 }

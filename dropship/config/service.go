@@ -17,26 +17,55 @@ const (
 
 var hashPattern = regexp.MustCompile(`^[0-9A-Fa-f]{32}$`)
 
+// A decoding makes one service, whatever the others are. So many of them go on side by side.
+type decoding struct {
+	file    *file
+	block   *serviceBlock
+	part    *loader // what it finds
+	service *dropship.Service
+}
+
 func (l *loader) decodeServices(stateDir string) []*dropship.Service {
-	var services []*dropship.Service
-	first := make(map[string]hcl.Range)
-	links := make(resolver)
-	taken := &destinations{l: l, links: links, stateDir: links.spot(stateDir)}
+	var decodings []decoding
 	for _, f := range l.files {
 		if f.broken {
 			continue
 		}
-		for _, b := range f.root.Services {
-			services = append(services, l.decodeService(f, b, taken))
-			if !namePattern.MatchString(b.Name) {
-				l.errorf("Invalid service name", &b.Label, "%q is no valid name: it %s.", b.Name, nameRule)
-			}
-			if at, ok := first[b.Name]; ok {
-				l.errorf("Duplicate service", &b.Label, "Service %q is defined at %s already. Rename or remove one of the two.", b.Name, place(at))
-				continue
-			}
-			first[b.Name] = b.Label
+		for i := range f.root.Services {
+			b := &f.root.Services[i]
+			l.useRepository(f, b)
+			decodings = append(decodings, decoding{file: f, block: b, part: l.apart()})
 		}
+	}
+	each(len(decodings), func(i int) {
+		d := &decodings[i]
+		d.service = d.part.decodeService(d.file, *d.block)
+	})
+
+	services := make([]*dropship.Service, len(decodings))
+	first := make(map[string]hcl.Range)
+	links := make(resolver)
+	taken := &destinations{l: l, links: links, stateDir: links.spot(stateDir)}
+	for i, d := range decodings {
+		l.join(d.part)
+		for _, to := range d.part.destinations {
+			to.spot = links.spot(to.path)
+			taken.add(to)
+		}
+		b := d.block
+		if d.service.Turn != nil {
+			l.useLocker(d.file, b.SequentialUpdates)
+			d.service.Turn.Locker = l.locker
+		}
+		services[i] = d.service
+		if !namePattern.MatchString(b.Name) {
+			l.errorf("Invalid service name", &b.Label, "%q is no valid name: it %s.", b.Name, nameRule)
+		}
+		if at, ok := first[b.Name]; ok {
+			l.errorf("Duplicate service", &b.Label, "Service %q is defined at %s already. Rename or remove one of the two.", b.Name, place(at))
+			continue
+		}
+		first[b.Name] = b.Label
 	}
 	taken.check()
 	for _, s := range services {
@@ -47,7 +76,7 @@ func (l *loader) decodeServices(stateDir string) []*dropship.Service {
 
 // decodeService makes one service. Its fingerprint covers its own block and repository only, until all
 // shared blocks are known.
-func (l *loader) decodeService(f *file, b serviceBlock, taken *destinations) *dropship.Service {
+func (l *loader) decodeService(f *file, b serviceBlock) *dropship.Service {
 	s := l.scope(f)
 	defer l.take(s)
 	service := &dropship.Service{
@@ -66,7 +95,7 @@ func (l *loader) decodeService(f *file, b serviceBlock, taken *destinations) *dr
 	case 0:
 		l.errorf("Missing artifact block", &b.Def, "Service %q needs one artifact block, which says what to install and where.", b.Name)
 	default:
-		service.Source, service.Site, made = l.artifact(f, s, b, b.Artifacts[0], taken)
+		service.Source, service.Site, made = l.artifact(f, s, b, b.Artifacts[0])
 		for _, more := range b.Artifacts[1:] {
 			l.errorf("Duplicate artifact block", &more.Def,
 				"A service has one artifact, and there is one at %s already. Make this another service.", place(b.Artifacts[0].Def))
@@ -85,7 +114,7 @@ func (l *loader) hash(s *scope, attr *hcl.Attribute) string {
 	return strings.ToLower(hash)
 }
 
-// turn reads how the service takes turns; nil if it does not.
+// turn reads how the service takes turns, but for the locker; nil if it does not.
 func (l *loader) turn(s *scope, b serviceBlock) *dropship.Turn {
 	turn := &dropship.Turn{
 		Group: s.fields.name(b.UpdateGroup, b.Name),
@@ -95,8 +124,6 @@ func (l *loader) turn(s *scope, b serviceBlock) *dropship.Turn {
 	case !ok:
 		return nil
 	case sequential:
-		l.useLocker(s, b.SequentialUpdates)
-		turn.Locker = l.locker
 		return turn
 	}
 	for _, attr := range []*hcl.Attribute{b.UpdateSlots, b.UpdateGroup, b.UpdateTTL} {

@@ -83,7 +83,7 @@ func (l *loader) decodeLock() {
 const defaultLocker = "consul"
 
 // useLocker makes the default locker at the first service that takes turns, if there is no lock block.
-func (l *loader) useLocker(s *scope, attr *hcl.Attribute) {
+func (l *loader) useLocker(f *file, attr *hcl.Attribute) {
 	if l.lockerMade {
 		return
 	}
@@ -93,7 +93,7 @@ func (l *loader) useLocker(s *scope, attr *hcl.Attribute) {
 		l.errorf("No lock block", attr.Expr.Range().Ptr(), "sequentialUpdates needs a lock block.")
 		return
 	}
-	locker, diags := newLocker(nil, s.ectx)
+	locker, diags := newLocker(nil, l.scope(f).ectx)
 	for _, diag := range diags {
 		diag.Subject = attr.Expr.Range().Ptr() // there is no block to point at
 	}
@@ -172,8 +172,23 @@ func (l *loader) standIn(s *scope, kind string) artifact.Repository {
 	return nil
 }
 
-// repository returns the repository of that name, as an artifact block at label names it: from its repo
-// block, or with all defaults if the name is that of a type which can do without one. Nil if the name is
+// useRepository makes the repository with all defaults that a service names by its type, unless there is one, or that
+// type cannot do without a repo block.
+func (l *loader) useRepository(f *file, b *serviceBlock) {
+	if len(b.Artifacts) == 0 {
+		return
+	}
+	name, at := b.Artifacts[0].Repository, b.Artifacts[0].Label
+	newRepository, ok := l.kinds.Repositories[name]
+	if !ok || l.repositories[name] != nil {
+		return
+	}
+	if value, diags := newRepository(hcl.EmptyBody(), l.scope(f).ectx); !diags.HasErrors() {
+		l.repositories[name] = &repository{Repository: value, kind: name, def: at}
+	}
+}
+
+// repository returns the repository of that name, as an artifact block at label names it. Nil if the name is
 // unknown. What is wrong with it is reported.
 func (l *loader) repository(s *scope, name string, label hcl.Range) *repository {
 	if r, ok := l.repositories[name]; ok {
@@ -187,19 +202,13 @@ func (l *loader) repository(s *scope, name string, label hcl.Range) *repository 
 		}
 		return nil
 	}
-	r := &repository{kind: name, def: label}
-	value, diags := newRepository(hcl.EmptyBody(), s.ectx)
-	if !diags.HasErrors() {
-		r.Repository = value
-		l.repositories[name] = r
-		return r
-	}
 	if !l.broken {
+		_, diags := newRepository(hcl.EmptyBody(), s.ectx)
 		var needs []string
 		for _, diag := range diags {
 			needs = append(needs, diag.Detail)
 		}
 		l.errorf("No repo block", &label, "There is no repo %q block, and it needs one. %s", name, strings.Join(needs, " "))
 	}
-	return r // not remembered: this is so again for the next artifact that names it
+	return &repository{kind: name, def: label}
 }
