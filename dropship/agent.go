@@ -2,15 +2,17 @@ package dropship
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 )
 
 // An Agent keeps services up to date: one loop for each, side by side.
 type Agent struct {
-	m    *Machine
-	hub  Hub
-	live *tracker
+	m     *Machine
+	hub   Hub
+	live  *tracker
+	first firsts
 
 	mu    sync.Mutex
 	ctx   context.Context // of Start; nil before it
@@ -21,7 +23,7 @@ type Agent struct {
 
 // NewAgent returns an agent for a machine.
 func NewAgent(m *Machine) *Agent {
-	a := &Agent{m: m, live: newTracker(), loops: make(map[string]*loop)}
+	a := &Agent{m: m, live: newTracker(), first: make(firsts, firstAtOnce), loops: make(map[string]*loop)}
 	m.Observe(a.live)
 	m.Observe(&a.hub)
 	return a
@@ -60,13 +62,10 @@ func (a *Agent) Reload(services []*Service) {
 	for _, s := range services {
 		wanted[s.Name] = s
 	}
-	a.m.attempts.forget() // whoever reloads may have mended what failed, in no file of ours
-	kept := func(name string) bool { return wanted[name] != nil || a.loops[name] != nil }
-	for _, name := range a.m.Store.Interrupted(kept) {
-		a.m.Logger.Error("an update of a service that is not configured any more was interrupted: its after hooks have not run",
-			"service", name, "state", a.m.Store.path(name))
-	}
+	a.m.attempts.forget()      // whoever reloads may have mended what failed, in no file of ours
+	ours := maps.Clone(wanted) // or were until now: who completes them has their configuration still
 	for name, l := range a.loops {
+		ours[name] = l.service
 		if s := wanted[name]; s == nil || s.Fingerprint != l.service.Fingerprint {
 			l.stop()
 			if s == nil {
@@ -76,12 +75,16 @@ func (a *Agent) Reload(services []*Service) {
 			}
 		}
 	}
-	for name, s := range wanted {
-		old := a.loops[name]
+	for _, s := range services {
+		old := a.loops[s.Name]
 		if old != nil && s.Fingerprint == old.service.Fingerprint {
 			continue
 		}
-		a.loops[name] = a.start(s, old)
+		a.loops[s.Name] = a.start(s, old)
+	}
+	for _, name := range a.m.Store.Interrupted(func(name string) bool { return ours[name] != nil }) {
+		a.m.Logger.Error("an update of a service that is not configured any more was interrupted: its after hooks have not run",
+			"service", name, "state", a.m.Store.path(name))
 	}
 }
 
@@ -89,7 +92,7 @@ func (a *Agent) Reload(services []*Service) {
 func (a *Agent) start(s *Service, old *loop) *loop {
 	ctx, stop := context.WithCancel(a.ctx)
 	l := &loop{
-		service: s, m: a.m, log: a.m.Logger.With("service", s.Name), began: a.began,
+		service: s, m: a.m, log: a.m.Logger.With("service", s.Name), began: a.began, first: a.first,
 		stop: stop, done: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	a.wg.Go(func() {

@@ -31,6 +31,7 @@ type loop struct {
 	m       *Machine
 	log     *slog.Logger
 	began   time.Time // the agent
+	first   firsts
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the loop has ended
 
@@ -45,8 +46,10 @@ type loop struct {
 	trouble  trouble
 }
 
-// run checks at once, then on the service's interval, until ctx ends.
+// run checks at once, or as soon as few others are at their first check, then on the service's interval, until ctx ends.
 func (l *loop) run(ctx context.Context) {
+	leave := sync.OnceFunc(l.first.enter(ctx))
+	defer leave()
 	l.logPause(ctx)
 	for ctx.Err() == nil {
 		attempt, end := l.begin(ctx)
@@ -56,6 +59,7 @@ func (l *loop) run(ctx context.Context) {
 			continue
 		}
 		r, err := l.update(attempt)
+		leave()
 		gaveWay := abandoned(attempt, err)
 		end()
 		if gaveWay {

@@ -24,6 +24,8 @@ type crowd struct {
 	services []*dropship.Service
 	machine  *dropship.Machine
 
+	takes time.Duration // each answer
+
 	mu   sync.Mutex
 	down bool
 	asks map[string][]time.Time
@@ -82,6 +84,13 @@ func (s asked) Stat(ctx context.Context) (artifact.Info, error) {
 	down := s.crowd.down
 	s.crowd.asks[s.name] = append(s.crowd.asks[s.name], time.Now())
 	s.crowd.mu.Unlock()
+	if s.crowd.takes > 0 {
+		select {
+		case <-time.After(s.crowd.takes):
+		case <-ctx.Done():
+			return artifact.Info{}, ctx.Err()
+		}
+	}
 	if down {
 		return artifact.Info{}, errors.New("connection refused")
 	}
