@@ -2,6 +2,7 @@ package dropship
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,11 +121,24 @@ func underWay(a Activity) Reason {
 }
 
 // Why returns the reason of one service; of one that the agent does not keep, if that may be since the last
-// configuration was rejected, else ErrUnknownService.
-func (a *Agent) Why(name string) (Reason, error) {
-	if st, ok := a.Status(name); ok {
-		return st.Reason, nil
+// configuration was rejected, else ErrUnknownService. Where the service waits for its turn, the lock service is asked who
+// is ahead now, within ctx and a second, since who waits far back hears of that every few minutes only. If it does not
+// say, what is known counts.
+func (a *Agent) Why(ctx context.Context, name string) (Reason, error) {
+	l, err := a.loop(name)
+	if err != nil {
+		return a.WhyUnknown(name)
 	}
+	st := a.status(l)
+	if st.Reason.Code == ReasonWaiting {
+		st.Activity.Ahead = ahead(ctx, l.service.Turn, *st.Activity)
+		st.Reason = underWay(*st.Activity)
+	}
+	return st.Reason, nil
+}
+
+// WhyUnknown returns why a service that the agent does not keep may be missing, else ErrUnknownService.
+func (a *Agent) WhyUnknown(name string) (Reason, error) {
 	rejected := a.Rejected()
 	if rejected == nil {
 		return Reason{}, fmt.Errorf("%w: %q is not configured", ErrUnknownService, name)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
+	"github.com/dropship/dropship/lock"
 )
 
 // Each state that a service can be in has its one reason, in one line, and says what would change it.
@@ -148,6 +149,67 @@ func TestReasons(t *testing.T) {
 	}
 }
 
+// A line is a queue that tells who is in it.
+type line struct {
+	*queue
+	tell func(ctx context.Context, own lock.Holder) ([]lock.Holder, error)
+	own  lock.Holder
+}
+
+func (l *line) Acquire(ctx context.Context, req lock.Request) (lock.Lease, error) {
+	l.own = req.Holder
+	return l.queue.Acquire(ctx, req)
+}
+
+func (l *line) Line(ctx context.Context, _ string) ([]lock.Holder, error) { return l.tell(ctx, l.own) }
+
+// Who asks why is told who is ahead at that moment, and not who was when the wait began.
+func TestWhyAsksWhoIsAheadNow(t *testing.T) {
+	t.Parallel()
+	on := func(host string, holding bool) lock.Holder {
+		return lock.Holder{Host: host, PID: 9, Service: "web", UpdateID: host, Holding: holding}
+	}
+	for _, test := range []struct {
+		name string
+		tell func(ctx context.Context, own lock.Holder) ([]lock.Holder, error)
+		want string
+		none string // of this
+	}{
+		{"another holds by now", func(_ context.Context, own lock.Holder) ([]lock.Holder, error) {
+			return []lock.Holder{on("web-08", true), on("web-09", false), own, on("web-10", false)}, nil
+		}, "held by web-08 (pid 9, service web), since 0001-01-01T00:00:00Z, and 1 more ahead", "web-07"},
+		{"its turn has just come", func(_ context.Context, own lock.Holder) ([]lock.Holder, error) {
+			return []lock.Holder{own, on("web-10", false)}, nil
+		}, "step slot", "web-"},
+		{"only holders are known", func(context.Context, lock.Holder) ([]lock.Holder, error) {
+			return []lock.Holder{on("web-08", true)}, nil
+		}, "held by web-08", "more ahead"},
+		{"it refuses", func(context.Context, lock.Holder) ([]lock.Holder, error) { return nil, errors.New("no") }, "held by web-07", "no:"},
+		{"it does not answer", func(ctx context.Context, _ lock.Holder) ([]lock.Holder, error) {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}, "held by web-07", "deadline"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.source.publish(pack(t, "1"), "r1")
+				w.service.Turn = &dropship.Turn{Locker: &line{queue: w.queues(), tell: test.tell}, Group: "web", Slots: 1}
+				a, _ := w.start(w.service)
+				began := time.Now()
+				got, err := a.Why(t.Context(), "web")
+				if err != nil || !strings.Contains(got.Text, test.want) || strings.Contains(got.Text, test.none) {
+					t.Errorf("got %+v, error %v, want %q and no %q", got, err, test.want, test.none)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
 func TestReasonBeforeTheFirstCheckIsThrough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -169,25 +231,25 @@ func TestReasonOfARejectedConfiguration(t *testing.T) {
 		w.service.File = "/etc/dropship.d/services/web.hcl"
 		w.source.publish(pack(t, "1"), "r1")
 		a, _ := w.start(w.service)
-		if _, err := a.Why("shop"); !errors.Is(err, dropship.ErrUnknownService) {
+		if _, err := a.Why(t.Context(), "shop"); !errors.Is(err, dropship.ErrUnknownService) {
 			t.Errorf("got error %v, want ErrUnknownService", err)
 		}
 		reject := func(file string) {
 			a.Reject(&dropship.Rejected{At: time.Now(), Error: file + ":3:5: Unknown argument", Files: []string{file}})
 		}
 		reject("/etc/dropship.d/services/shop.hcl")
-		if got, err := a.Why("web"); err != nil || got.Code != dropship.ReasonUpToDate {
+		if got, err := a.Why(t.Context(), "web"); err != nil || got.Code != dropship.ReasonUpToDate {
 			t.Errorf("another file is wrong: got %+v, %v", got, err)
 		}
-		if got, err := a.Why("shop"); err != nil || got.Code != dropship.ReasonConfiguration || !strings.Contains(got.Text, "shop.hcl:3:5") {
+		if got, err := a.Why(t.Context(), "shop"); err != nil || got.Code != dropship.ReasonConfiguration || !strings.Contains(got.Text, "shop.hcl:3:5") {
 			t.Errorf("what may be in that file: got %+v, %v", got, err)
 		}
 		reject(w.service.File)
-		if got, err := a.Why("web"); err != nil || got.Code != dropship.ReasonConfiguration || !strings.Contains(got.Text, "web.hcl:3:5") {
+		if got, err := a.Why(t.Context(), "web"); err != nil || got.Code != dropship.ReasonConfiguration || !strings.Contains(got.Text, "web.hcl:3:5") {
 			t.Errorf("its own file is wrong: got %+v, %v", got, err)
 		}
 		a.Reject(nil)
-		if got, err := a.Why("web"); err != nil || got.Code != dropship.ReasonUpToDate {
+		if got, err := a.Why(t.Context(), "web"); err != nil || got.Code != dropship.ReasonUpToDate {
 			t.Errorf("mended: got %+v, %v", got, err)
 		}
 	})

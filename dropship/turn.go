@@ -41,6 +41,28 @@ func (u *update) acquire(ctx context.Context, rel install.Release) (lease lock.L
 	})
 }
 
+// aheadTimeout bounds the question who is ahead, since a person waits for the answer.
+const aheadTimeout = time.Second
+
+// ahead returns who is ahead of an update in line now, or who was as far as is known, where the locker does not say.
+func ahead(ctx context.Context, t *Turn, a Activity) []lock.Holder {
+	line, ok := t.Locker.(lock.Line)
+	if !ok {
+		return a.Ahead
+	}
+	ctx, cancel := context.WithTimeout(ctx, aheadTimeout)
+	defer cancel()
+	all, err := line.Line(ctx, t.Group)
+	if err != nil {
+		return a.Ahead
+	}
+	if i := slices.IndexFunc(all, func(h lock.Holder) bool { return h.UpdateID == a.UpdateID }); i >= 0 {
+		return all[:i]
+	}
+	// A locker that knows holders alone; or it has left the line just now.
+	return slices.DeleteFunc(all, func(h lock.Holder) bool { return !h.Holding })
+}
+
 // release gives the slot back, also when the agent is being stopped.
 func (u *update) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

@@ -33,7 +33,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 
 // unknown returns that there is no such service, and why that may be.
 func (s *Server) unknown(name string) error {
-	why, err := s.agent.Why(name)
+	why, err := s.agent.WhyUnknown(name)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,9 @@ func (s *Server) explained(name string, err error) error {
 	return err
 }
 
-func (s *Server) why(r *http.Request) (any, error) { return told(s.agent.Why(r.PathValue("service"))) }
+func (s *Server) why(r *http.Request) (any, error) {
+	return told(s.agent.Why(r.Context(), r.PathValue("service")))
+}
 
 // told returns no value beside an error.
 func told[T any](value T, err error) (any, error) {
