@@ -36,31 +36,54 @@ func gapsOf(requests []request) gaps {
 	return gaps{slices.Min(all), slices.Max(all)}
 }
 
-// spread returns the most and the least requests that there were in a tenth of an interval, of all whole ones.
-func spread(requests []request, begin time.Time, interval time.Duration) (most, least int) {
-	if len(requests) == 0 {
-		return 0, 0
-	}
-	tenth := interval / 10
-	counts := make([]int, max(1, requests[len(requests)-1].at.Sub(begin)/tenth))
+// during returns the requests that came within the intervals which began at those times.
+func during(requests []request, begins []time.Time, interval time.Duration) []request {
+	var all []request
 	for _, r := range requests {
-		if i := int(r.at.Sub(begin) / tenth); i < len(counts) {
-			counts[i]++
+		if slices.ContainsFunc(begins, func(begin time.Time) bool { return tenthOf(r, begin, interval) >= 0 }) {
+			all = append(all, r)
 		}
 	}
+	return all
+}
+
+// spread returns the most and the least requests that there were in a tenth of one of those intervals.
+func spread(requests []request, begins []time.Time, interval time.Duration) (most, least int) {
+	var counts []int
+	for _, begin := range begins {
+		var tenths [10]int
+		for _, r := range requests {
+			if i := tenthOf(r, begin, interval); i >= 0 {
+				tenths[i]++
+			}
+		}
+		counts = append(counts, tenths[:]...)
+	}
 	return slices.Max(counts), slices.Min(counts)
+}
+
+// tenthOf returns in which tenth of an interval a request came, -1 if in none.
+func tenthOf(r request, begin time.Time, interval time.Duration) int {
+	if past := r.at.Sub(begin); past >= 0 && past < interval {
+		return int(10 * past / interval)
+	}
+	return -1
 }
 
 // standardDeviation is that of how many of n services are checked in one tenth of the interval, each at any time.
 func standardDeviation(n int) float64 { return math.Sqrt(float64(n) * 0.1 * 0.9) }
 
-// answers are the times, in seconds, that a server took until it began to answer, of the requests that it has answered.
+// answers are the times, in seconds, that a server took until it began to answer, of the requests that it has answered;
+// 0 where it has answered none.
 func answers(requests []request) series {
 	var all series
 	for _, r := range requests {
 		if r.took > 0 {
 			all = append(all, r.took.Seconds())
 		}
+	}
+	if all == nil {
+		return series{0}
 	}
 	return all
 }
