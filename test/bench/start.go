@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // start is how soon an agent is at work.
@@ -40,6 +45,7 @@ func runStart(ctx context.Context, b *bench) (rows []row, err error) {
 		}},
 		timed("dropship validate", b.dropship, "validate", "--config", c.config()),
 		timed("dropship version", b.dropship, "version"),
+		contender{name: "the parser alone", run: func(context.Context) (float64, error) { return c.parse() }},
 	)
 	if err != nil {
 		return nil, err
@@ -52,11 +58,32 @@ func runStart(ctx context.Context, b *bench) (rows []row, err error) {
 			what: fmt.Sprintf("first check of %d services", n), ours: agent.seconds(),
 			against: "curl -I", theirs: curl.seconds(), ratio: agent.over(curl), goal: "≤ 100 ms", met: agent.median() <= 0.1,
 			note: fmt.Sprintf("in the same rounds the start of the process alone (dropship version) took %s, and that with the reading of as many "+
-				"services (dropship validate) %s", results[3].seconds(), results[2].seconds()),
+				"services (dropship validate) %s; HCL's parser alone takes %s for their text, on one core",
+				results[3].seconds(), results[2].seconds(), results[4].seconds()),
 		},
 		{what: fmt.Sprintf("all %d services checked", n), ours: all.seconds()},
 		{what: "connections opened for that", ours: fmt.Sprintf("%.0f", opened.median())},
 	}, nil
+}
+
+// parse returns how long HCL's parser takes for the files of the services, without reading them or making anything of
+// them.
+func (c *crowd) parse() (float64, error) {
+	var took time.Duration
+	for _, name := range c.names {
+		path := filepath.Join(c.dir, "services", name+".hcl")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		_, diags := hclsyntax.ParseConfig(text, path, hcl.InitialPos)
+		took += time.Since(began)
+		if diags.HasErrors() {
+			return 0, diags
+		}
+	}
+	return took.Seconds(), nil
 }
 
 // timed is a contender that runs a program to its end.
