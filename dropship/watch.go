@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/dropship/dropship/artifact"
@@ -69,17 +70,23 @@ func (u *update) end(ctx context.Context, r Result, err error) {
 	u.emit(e)
 }
 
-// A progress tells how far a download is, and how much of it is unpacked. One goroutine does both.
+// A progress tells how far a download is, and how much of it is unpacked. The one may be ahead of the other, in a
+// goroutine of its own.
 type progress struct {
 	io.Reader
-	u                     *update
-	done, total, unpacked int64
-	told                  time.Time
+	u     *update
+	total int64
+
+	mu             sync.Mutex
+	done, unpacked int64
+	told           time.Time
 }
 
 // Read implements io.Reader.
 func (p *progress) Read(b []byte) (int, error) {
 	n, err := p.Reader.Read(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.done += int64(n)
 	p.tell(err != nil)
 	return n, err
@@ -87,6 +94,8 @@ func (p *progress) Read(b []byte) (int, error) {
 
 // wrote notes how many bytes of files there are. A zip is unpacked only when all of it was read.
 func (p *progress) wrote(unpacked int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.unpacked = unpacked
 	p.tell(false)
 }

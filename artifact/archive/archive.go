@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 )
 
 // Options say how to unpack.
@@ -38,8 +39,9 @@ type Stats struct {
 // Unpack reads an artifact from r to its very end and creates it as name in dir: a directory for an
 // archive, a file for File. name is one path element, and must not exist.
 //
-// The bytes are read once, in order, by the calling goroutine, and are not kept. They are read beyond
-// the end of the archive (padding, and what gzip's own tool ignores as trailing garbage), so that a
+// The bytes are read once, in order, and are not kept: by the calling goroutine or, where they are compressed, by another
+// one, of which nothing is left when Unpack returns; after an error that is as soon as the read that is under way returns.
+// They are read beyond the end of the archive (padding, and what gzip's own tool ignores as trailing garbage), so that a
 // hash taken on the way covers all of them. Only a zip is written down first, since its table of
 // contents comes last: to a file beside name that is unlinked while it is open, and so is gone in
 // every case, even after a crash.
@@ -92,6 +94,7 @@ func newUnpacker(ctx context.Context, r io.Reader, o Options) *unpacker {
 // unpack is run, whose errors say all that is known of them.
 func (u *unpacker) unpack() error {
 	err := u.run()
+	u.stats.Packed = u.in.read.Load()
 	// Decompressors do not all wrap the errors of what they read from. The cause must not get lost.
 	if err != nil && u.in.err != nil && !errors.Is(err, u.in.err) {
 		err = fmt.Errorf("%w: %w", err, u.in.err)
@@ -235,17 +238,24 @@ func (u *unpacker) copy(w io.Writer, r io.Reader) error {
 
 // An input is the caller's reader. It remembers the reader's error, and counts.
 type input struct {
-	u   *unpacker
-	r   io.Reader
-	err error // of r, other than io.EOF
+	u      *unpacker
+	r      io.Reader
+	read   atomic.Int64 // bytes
+	err    error        // of r, other than io.EOF
+	enough atomic.Bool  // unpacking has failed: nobody needs more of it
 }
+
+var errEnough = errors.New("unpacking has failed")
 
 func (in *input) Read(p []byte) (int, error) {
 	if err := in.u.ctx.Err(); err != nil {
 		return 0, err
 	}
+	if in.enough.Load() {
+		return 0, errEnough
+	}
 	n, err := in.r.Read(p)
-	in.u.stats.Packed += int64(n)
+	in.read.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		in.err = err
 	}

@@ -68,7 +68,7 @@ func (u *unpacker) count() error {
 
 // checkRatio says whether so many bytes may have come out of the packed bytes that are read so far.
 func (u *unpacker) checkRatio(unpacked int64) error {
-	if unpacked > ratioFrom && unpacked/u.limits.Ratio > u.stats.Packed {
+	if unpacked > ratioFrom && unpacked/u.limits.Ratio > u.in.read.Load() {
 		return &LimitError{What: "maxRatio", Limit: u.limits.Ratio}
 	}
 	return nil

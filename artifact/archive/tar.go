@@ -8,13 +8,21 @@ import (
 )
 
 // tar unpacks a tar, compressed or not.
-func (u *unpacker) tar() error {
+func (u *unpacker) tar() (err error) {
 	content, stop, err := decompress(u.o.Format, u.packed)
 	if err != nil {
 		return fmt.Errorf("cannot unpack the artifact: %w", truncated(err))
 	}
 	defer stop()
-	stream := &flow{u, content}
+	var stream io.Reader = &flow{u, content}
+	if u.o.Format != Tar {
+		ahead := readAhead(stream)
+		defer func() {
+			u.in.enough.Store(err != nil)
+			ahead.stop()
+		}()
+		stream = ahead
+	}
 	t, err := u.target()
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func (u *unpacker) zip() error {
 	}
 	defer spool.Close()
 	table := &tableReader{u: u, r: spool, left: u.limits.table()}
-	z, err := zip.NewReader(table, u.stats.Packed)
+	z, err := zip.NewReader(table, u.in.read.Load())
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // names are checked here, with or without GODEBUG
 		return fmt.Errorf("cannot read the zip's table of contents, which is at its end: %w", err)
 	}
