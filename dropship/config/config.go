@@ -25,6 +25,9 @@ const (
 // mostDownloads is far beyond what any store or machine is the better for.
 const mostDownloads = 1000
 
+// leastBandwidth is below what brings an artifact within a day: a unit was forgotten.
+const leastBandwidth = 1 << 10
+
 // Kinds are the implementations that a configuration can name. They are made anew for each load, since
 // Consul is told a block of that load. Services are made side by side: Hooks, and the repositories once they are made,
 // are asked by several goroutines at a time.
@@ -101,6 +104,9 @@ func (l *loader) decode() *Config {
 	})
 	l.setting(func(r rootBlock) *hcl.Attribute { return r.MaxBandwidth }, func(f *fields, attr *hcl.Attribute) {
 		config.MaxBandwidth = f.size(attr, "/s")
+		if n := config.MaxBandwidth; n > 0 && n < leastBandwidth {
+			f.errorf("Bandwidth out of range", attr, `%d bytes a second bring no artifact. Write a unit, such as "20MiB/s".`, n)
+		}
 	})
 	l.places = append(l.places, config.StateDir)
 	l.warnReadable()

@@ -1,0 +1,1 @@
+maxBandwidth = 20  # ERROR: Bandwidth out of range
