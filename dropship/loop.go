@@ -40,7 +40,7 @@ type loop struct {
 	wake    chan struct{}           // has an element when asked has
 	giveWay context.CancelCauseFunc // of the update under way; nil: none is
 
-	due      bool      // the last check was one that the timer was set for, and not the first or a person's wish
+	due      time.Time // when the last check was to be; zero: it was the first, or a person's wish
 	failures int       // in a row
 	busy     time.Time // since when another process works on the service; zero: none does
 	trouble  trouble
@@ -54,7 +54,7 @@ func (l *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		attempt, end := l.begin(ctx)
 		if attempt == nil {
-			l.due = false
+			l.due = time.Time{}
 			l.obey(ctx)
 			continue
 		}
@@ -90,13 +90,14 @@ func (l *loop) update(ctx context.Context) (r Result, err error) {
 // wait waits until the next check is due, or a person wants something, or ctx ends.
 func (l *loop) wait(ctx context.Context, d time.Duration) {
 	d = l.toBeat(d)
-	l.m.emit(Event{Type: Scheduled, Service: l.service.Name, Next: time.Now().Add(d)})
+	next := time.Now().Add(d)
+	l.m.emit(Event{Type: Scheduled, Service: l.service.Name, Next: next})
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	l.due = false
+	l.due = time.Time{}
 	select {
 	case <-timer.C:
-		l.due = true
+		l.due = next
 	case <-ctx.Done():
 	case <-l.wake:
 	}
@@ -107,7 +108,7 @@ func (l *loop) wait(ctx context.Context, d time.Duration) {
 // interval, and from then on they are spread over it, those of a fleet, too.
 func (l *loop) next(r Result, err error) time.Duration {
 	if err == nil || errors.Is(err, ErrServiceBusy) {
-		inStep := !l.due || l.failures > 0
+		inStep := l.due.IsZero() || l.failures > 0
 		l.failures = 0
 		switch {
 		case r.Outcome == Recovered:
@@ -115,7 +116,9 @@ func (l *loop) next(r Result, err error) time.Duration {
 		case inStep:
 			return time.Duration(rand.Float64() * float64(l.service.CheckInterval))
 		default:
-			return jittered(l.service.CheckInterval)
+			// Counted from when the check was due: those that had to wait for a busy store would come together again.
+			wait := jittered(l.service.CheckInterval)
+			return max(wait-time.Since(l.due), wait/2)
 		}
 	}
 	l.failures++

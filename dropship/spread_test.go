@@ -25,6 +25,7 @@ type crowd struct {
 	machine  *dropship.Machine
 
 	takes time.Duration // each answer
+	turn  chan struct{} // has an element while one is answered; nil: they are side by side
 
 	mu   sync.Mutex
 	down bool
@@ -80,6 +81,10 @@ type asked struct {
 }
 
 func (s asked) Stat(ctx context.Context) (artifact.Info, error) {
+	if s.crowd.turn != nil {
+		s.crowd.turn <- struct{}{}
+		defer func() { <-s.crowd.turn }()
+	}
 	s.crowd.mu.Lock()
 	down := s.crowd.down
 	s.crowd.asks[s.name] = append(s.crowd.asks[s.name], time.Now())
@@ -165,6 +170,25 @@ func TestChecksSpreadAfterAnOutage(t *testing.T) {
 		c.setDown(false)
 		time.Sleep(4 * crowdInterval)
 		c.wantSpread(t, began.Add(3*crowdInterval))
+	})
+}
+
+// A store that needs five seconds for the first checks of all is asked by some again before it has answered others.
+func TestChecksSpreadAfterABusyStart(t *testing.T) {
+	t.Parallel()
+	const size = 1000
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, size)
+		c.takes, c.turn = 5*time.Millisecond, make(chan struct{}, 1)
+		began := time.Now()
+		c.start(t)
+		time.Sleep(4 * crowdInterval)
+		// By chance there are more than 150 less than once in a million times.
+		for i, n := range c.perSecond(began.Add(2*crowdInterval), 20) {
+			if n > 150 {
+				t.Errorf("there were %d checks in second %d, want about %d", n, 20+i, size/10)
+			}
+		}
 	})
 }
 
