@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"syscall"
 	"time"
 )
 
@@ -13,7 +12,6 @@ import (
 type usage struct {
 	wall time.Duration
 	cpu  time.Duration // user and system
-	peak int64         // bytes of memory, of the largest process alone
 }
 
 // command runs a program to its end. The error of one that fails holds what it printed.
@@ -28,9 +26,6 @@ func command(ctx context.Context, dir, name string, args ...string) (usage, erro
 		return u, fmt.Errorf("%s: %w: %s", cmd, err, bytes.TrimSpace(out.Bytes()))
 	}
 	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.peak = r.Maxrss << 10 // Linux counts in KiB
-	}
 	return u, nil
 }
 

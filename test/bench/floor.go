@@ -36,8 +36,8 @@ func (b *bench) parts(p packing, clear func(ctx context.Context) error) (parts [
 	return parts, contenders
 }
 
-// floor is the least, in each round, that all parts together can take on this machine: as long as the longest, and
-// as long as its cores need for all of them.
+// floor is the least, in each round, that all parts by these programs can take together on this machine: as long as the
+// longest, and as long as its cores need for all of them.
 func floor(parts []part) series {
 	all := make(series, len(parts[0].took))
 	for round := range all {
@@ -65,8 +65,8 @@ func limit(parts []part, theirs series) string {
 		text += fmt.Sprintf("%s %.3g s", p.name, p.took.median())
 	}
 	least := floor(parts)
-	return fmt.Sprintf("each alone, in the same rounds: %s. On %d cores whoever checks and syncs these bytes cannot be done within less than %.3g s, "+
-		"which would be a ratio of %.2f", text, runtime.NumCPU(), least.median(), least.over(theirs))
+	return fmt.Sprintf("each alone, in the same rounds: %s. If %d cores shared that as well as can be, it would take %.3g s, which is a ratio of %.2f",
+		text, runtime.NumCPU(), least.median(), least.over(theirs))
 }
 
 // timeSHA256 is how long the sha256 of a file takes, as Dropship computes it.

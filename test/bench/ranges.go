@@ -39,17 +39,32 @@ func (b *bench) to(ctx context.Context, name string, n narrow, o object, global 
 	return &way{b: &bench{set: set, dropship: b.dropship, dir: b.dir}, name: name, object: o, global: global, end: end}, nil
 }
 
-// apply installs the object, which was not there before, and returns the seconds that it took, and the memory.
-func (l *way) apply(ctx context.Context) (u usage, err error) {
+// prepare returns the configuration that installs the object, which is not there any more.
+func (l *way) prepare() (config string, err error) {
 	dir := filepath.Join(l.b.dir, l.name)
 	if err := os.RemoveAll(dir); err != nil {
-		return usage{}, err
+		return "", err
 	}
-	config, err := l.b.configure(l.name, l.global, service("app", l.object, filepath.Join(dir, "srv", "app"), ""))
+	return l.b.configure(l.name, l.global, service("app", l.object, filepath.Join(dir, "srv", "app"), ""))
+}
+
+// apply installs the object, and returns the seconds that it took.
+func (l *way) apply(ctx context.Context) (float64, error) {
+	config, err := l.prepare()
 	if err != nil {
-		return usage{}, err
+		return 0, err
 	}
-	return command(ctx, "", l.b.dropship, "apply", "--config", config)
+	u, err := command(ctx, "", l.b.dropship, "apply", "--config", config)
+	return u.wall.Seconds(), err
+}
+
+// memory installs the object, and returns the most memory that it took, in bytes.
+func (l *way) memory(ctx context.Context) (float64, error) {
+	config, err := l.prepare()
+	if err != nil {
+		return 0, err
+	}
+	return peakOf(ctx, "", l.b.dropship, "apply", "--config", config)
 }
 
 func (l *way) curl(ctx context.Context) (float64, error) {
@@ -122,27 +137,23 @@ func (b *bench) compare(ctx context.Context, rounds int, n narrow, o object, cur
 		return row{}, err
 	}
 	defer single.end()
-	var memory series
-	ours := contender{name: "apply", run: func(ctx context.Context) (float64, error) {
-		u, err := free.apply(ctx)
-		memory = append(memory, float64(u.peak))
-		return u.wall.Seconds(), err
-	}}
+	ours := contender{name: "apply", run: free.apply}
 	other, name := contender{name: "curl", run: single.curl}, "`curl -o`"
 	if !curl {
 		name = "the same over one connection"
-		other = contender{name: "apply over one connection", run: func(ctx context.Context) (float64, error) {
-			u, err := single.apply(ctx)
-			return u.wall.Seconds(), err
-		}}
+		other = contender{name: "apply over one connection", run: single.apply}
 	}
 	all, err := interleave(ctx, rounds, ours, other)
 	if err != nil {
 		return row{}, err
 	}
+	memory, err := free.memory(ctx)
+	if err != nil {
+		return row{}, err
+	}
 	return row{
 		ours: all[0].seconds(), against: name, theirs: all[1].seconds(), ratio: all[0].over(all[1]),
-		note: "memory " + memory.mebibytes(),
+		note: fmt.Sprintf("%.1f MiB of memory at most, in one more round", memory/mebi),
 	}, nil
 }
 
@@ -153,10 +164,7 @@ func (b *bench) restrained(ctx context.Context, o object, limit int64) (row, err
 		return row{}, err
 	}
 	defer l.end()
-	all, err := interleave(ctx, b.rounds, contender{name: "apply", run: func(ctx context.Context) (float64, error) {
-		u, err := l.apply(ctx)
-		return u.wall.Seconds(), err
-	}})
+	all, err := interleave(ctx, b.rounds, contender{name: "apply", run: l.apply})
 	if err != nil {
 		return row{}, err
 	}
