@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,7 @@ func TestResultThatCannotBeWrittenIsAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	for _, args := range [][]string{{"version"}, {"--help"}} {
+	for _, args := range [][]string{{"version"}, {"--version"}, {"--help"}, {"completion", "bash"}} {
 		var stderr strings.Builder
 		if got, want := run(t.Context(), args, full, &stderr), exitFailed; got != want {
 			t.Errorf("%s to a full disk: exit code %d, want %d", args, got, want)
@@ -32,8 +33,14 @@ func TestReaderMayGoAway(t *testing.T) {
 	if err := reader.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var stderr strings.Builder
-	if got, want := run(t.Context(), []string{"version"}, writer, &stderr), exitDone; got != want {
-		t.Errorf("exit code %d, want %d; stderr %q", got, want, stderr.String())
+	config := filepath.Join(t.TempDir(), "dropship.hcl")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"version"}, {"--version"}, {"completion", "bash"}, {"plan", "--json", "--config", config}} {
+		var stderr strings.Builder
+		if got, want := run(t.Context(), args, writer, &stderr), exitDone; got != want || strings.Contains(stderr.String(), "pipe") {
+			t.Errorf("%s: exit code %d, want %d; stderr %q", args, got, want, stderr.String())
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -51,14 +52,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 
 	err := root.ExecuteContext(ctx)
-	if err == nil && result.err != nil {
-		err = &exitError{exitFailed, result.err}
-	}
-	if err == nil {
-		return exitDone
-	}
 	var exit *exitError
-	if !errors.As(err, &exit) {
+	ours := errors.As(err, &exit)
+	switch {
+	case result.gone && (err == nil || errors.Is(err, syscall.EPIPE)):
+		return exitDone
+	case result.err != nil && !ours:
+		exit = &exitError{exitFailed, result.err}
+	case err == nil:
+		return exitDone
+	case !ours:
 		// Cobra's own: an unknown command or flag, a wrong number of arguments.
 		exit = &exitError{exitUsage, fmt.Errorf("%w (see dropship --help)", err)}
 	}
