@@ -82,7 +82,8 @@ func (s *soak) hot() (names []string) {
 	return names
 }
 
-// configure writes the configuration; more stands at its end.
+// configure writes the configuration; more stands at its end. It is renamed into place: who runs a command meanwhile
+// finds a whole one.
 func (s *soak) configure(more string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stateDir = %q\nsocket = %q\n", s.state(), filepath.Join(s.dir, "dropship.sock"))
@@ -99,7 +100,11 @@ func (s *soak) configure(more string) error {
 		b.WriteString(s.block(v))
 	}
 	b.WriteString(more)
-	return os.WriteFile(s.config(), []byte(b.String()), 0o600)
+	part := s.config() + ".part"
+	if err := os.WriteFile(part, []byte(b.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(part, s.config())
 }
 
 // block is that of a service.

@@ -153,7 +153,7 @@ func killInHook(ctx context.Context, r *Round) (_ Seen, err error) {
 	case "recovery":
 		kills = [][][2]string{
 			{{"stop", "update"}, {"start", "failed"}, {"check", "failed"}},
-			{{"start", "update"}, {"start", "update"}, {"check", "update"}},
+			{{"start", "update"}, {"check", "update"}}, // a third one would be the release's doing
 		}[other]
 	}
 	for _, kill := range kills {
