@@ -23,13 +23,19 @@ type reading struct {
 // read reads the file. Nothing in it is evaluated.
 func (r *reading) read() {
 	if r.at == (spot{}) {
-		if r.at, r.err = locate(r.path); r.err != nil {
+		var err error
+		if r.at, err = locate(r.path); err != nil {
+			r.err = fmt.Errorf("%s: %w", r.path, err)
 			return
 		}
 	}
 	info, err := os.Lstat(r.at.real)
-	if err == nil && !info.Mode().IsRegular() {
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
 		err = fmt.Errorf("%s is no regular file", r.path)
+	case info.Size() > maxFile:
+		err = fmt.Errorf("%s has %d bytes: no configuration has more than %d MiB", r.path, info.Size(), maxFile>>20)
 	}
 	var text []byte
 	if err == nil {

@@ -14,10 +14,15 @@ import (
 // parse returns a file's text fit to print, what it says, nil where nothing can be told of it, and what
 // is wrong with its syntax.
 func parse(path string, text []byte) (*source, *hcl.File, hcl.Diagnostics) {
-	if at := notText(text); at >= 0 {
+	refuse := func(at int, summary, detail string) (*source, *hcl.File, hcl.Diagnostics) {
 		line := hcl.Pos{Line: 1 + bytes.Count(text[:at], []byte("\n")), Column: 1, Byte: at}
-		return newSource(path, nil), nil, hcl.Diagnostics{problem("Not UTF-8", &hcl.Range{Filename: path, Start: line, End: line},
-			"The file is in another encoding, UTF-16 perhaps. Save it as UTF-8.")}
+		return newSource(path, nil), nil, hcl.Diagnostics{problem(summary, &hcl.Range{Filename: path, Start: line, End: line}, "%s", detail)}
+	}
+	if at := notText(text); at >= 0 {
+		return refuse(at, "Not UTF-8", "The file is in another encoding, UTF-16 perhaps. Save it as UTF-8.")
+	}
+	if at := tooDeep(text); at >= 0 {
+		return refuse(at, "Nested too deep", fmt.Sprintf("More than %d brackets are open here: close them.", maxDepth))
 	}
 	parsed, diags := hclsyntax.ParseConfig(text, path, hcl.InitialPos)
 	if !diags.HasErrors() {
