@@ -38,7 +38,7 @@ const floors = 10
 // What is judged is the least that each part of that time saw, since a leak raises the floor, and a machine that is busy
 // with something else only what is above it. A figure is flat if neither of two measures of its rise is more than allowed:
 // that of the Theil–Sen line, the median of the slopes between all pairs of points, which no single one bends; and the
-// difference of the medians of the last third and the first, which shows a step.
+// difference between the least of the last third and of the first, which shows a step.
 func judge(samples []sample) (verdicts []verdict) {
 	from := slices.IndexFunc(samples, func(s sample) bool { return s.at >= warmUp })
 	if from < 0 || samples[len(samples)-1].at < 2*warmUp {
@@ -51,7 +51,7 @@ func judge(samples []sample) (verdicts []verdict) {
 			lows[i], medians[i] = b.low, b.median
 		}
 		third := len(lows) / 3
-		step := median(lows[len(lows)-third:]) - median(lows[:third])
+		step := slices.Min(lows[len(lows)-third:]) - slices.Min(lows[:third])
 		line := slope(points) * (points[len(points)-1].at - points[0].at).Minutes()
 		level := median(medians)
 		verdicts = append(verdicts, verdict{one, level, max(step, line), max(one.least, one.share*level)})

@@ -60,10 +60,15 @@ func TestJudge(t *testing.T) {
 		{"a file that is left open every three minutes", func(i int, s *sample) { s.fds += float64(i / 180) }, "file descriptors"},
 		{"a hundred KiB a minute", func(i int, s *sample) { s.rss += float64(i) / 600; s.heap += float64(i) / 600 }, "resident memory, heap in use"},
 		{"a step near the end", func(i int, s *sample) {
-			if i > 1350 {
+			if i > 1340 {
 				s.fds += 5
 			}
 		}, "file descriptors"},
+		{"connections that come and go again", func(i int, s *sample) {
+			if i > 1340 && i < 1640 {
+				s.fds += 5
+			}
+		}, ""},
 		{"a file that is left on disk every ten minutes", func(i int, s *sample) { s.files += float64(i / 400) }, "state files"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
