@@ -69,7 +69,10 @@ func TestRejectedReloadIsToldOf(t *testing.T) {
 	publish(t, artifacts, version(t, "1"))
 	d := newDaemon(t, map[string]string{"dropship.hcl": web(artifacts, "")})
 	d.start()
-	d.waitFile("ran", "update 1")
+	waitFor(t, limit, "the end of the update", func() bool {
+		why, err := d.client().Why(t.Context(), "web")
+		return err == nil && why.Code == dropship.ReasonUpToDate
+	})
 	events, err := d.client().Events(t.Context())
 	if err != nil {
 		t.Fatal(err)
