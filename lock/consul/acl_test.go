@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/dropship/dropship/dropship/secret"
+	"github.com/dropship/dropship/lock"
 	"github.com/dropship/dropship/lock/consul"
 	"github.com/dropship/dropship/test/servers"
 )
@@ -60,10 +61,7 @@ func TestACL(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			l, diags := consul.New(consul.Connection{Address: server.Address, Token: test.token}, parse(t, "prefix = \""+prefix+"\""), nil)
-			if diags.HasErrors() {
-				t.Fatal(diags)
-			}
+			l := withToken(t, server, test.token, prefix)
 			req := request("web-01")
 			req.Group = "g" + random()
 			lease, err := l.Acquire(t.Context(), req)
@@ -95,23 +93,14 @@ func TestPartialViewIsNoSlot(t *testing.T) {
 	t.Parallel()
 	server := servers.Get(t).ConsulACL
 	prefix := "test/acl-" + strings.ToLower(random())
-	operator, diags := consul.New(consul.Connection{Address: server.Address, Token: secret.String(server.Token)}, parse(t, "prefix = \""+prefix+"\""), nil)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
+	operator := withToken(t, server, secret.String(server.Token), prefix)
 	first := acquire(t, operator, request("web-01"))
 	client, err := api.NewClient(&api.Config{Address: server.Address, Token: server.Token})
 	if err != nil {
 		t.Fatal(err)
 	}
 	hidden := only(t, client, prefix+"/web/").Key
-	token := newToken(t, server, fmt.Sprintf("key_prefix %q { policy = \"write\" }\nkey %q { policy = \"deny\" }\nsession_prefix \"\" { policy = \"write\" }",
-		prefix+"/", hidden))
-	l, diags := consul.New(consul.Connection{Address: server.Address, Token: token}, parse(t, "prefix = \""+prefix+"\""), nil)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	lease, err := l.Acquire(t.Context(), request("web-02"))
+	lease, err := allBut(t, server, prefix, hidden).Acquire(t.Context(), request("web-02"))
 	if err == nil {
 		t.Errorf("got %v, want an error: it cannot see the holder", lease)
 	}
@@ -123,10 +112,7 @@ func TestPartialViewOvertakesNobody(t *testing.T) {
 	t.Parallel()
 	server := servers.Get(t).ConsulACL
 	prefix := "test/acl-" + strings.ToLower(random())
-	operator, diags := consul.New(consul.Connection{Address: server.Address, Token: secret.String(server.Token)}, parse(t, "prefix = \""+prefix+"\""), nil)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
+	operator := withToken(t, server, secret.String(server.Token), prefix)
 	client, err := api.NewClient(&api.Config{Address: server.Address, Token: server.Token})
 	if err != nil {
 		t.Fatal(err)
@@ -134,14 +120,7 @@ func TestPartialViewOvertakesNobody(t *testing.T) {
 	first := acquire(t, operator, request("web-01"))
 	visible := only(t, client, prefix+"/web/").Key
 	second := wait(t, operator, request("web-02"))
-	token := newToken(t, server, fmt.Sprintf(
-		"key_prefix %q { policy = \"write\" }\nkey %q { policy = \"deny\" }\nsession_prefix \"\" { policy = \"write\" }",
-		prefix+"/", hiddenKey(t, client, prefix+"/web/", visible)))
-	l, diags := consul.New(consul.Connection{Address: server.Address, Token: token}, parse(t, "prefix = \""+prefix+"\""), nil)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	third := wait(t, l, request("web-03"))
+	third := wait(t, allBut(t, server, prefix, hiddenKey(t, client, prefix+"/web/", visible)), request("web-03"))
 	if err := first.Release(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +128,24 @@ func TestPartialViewOvertakesNobody(t *testing.T) {
 		t.Errorf("got (%v, %v), want an error: somebody may be ahead whom it cannot see", r.lease, r.err)
 	}
 	held(t, turn(t, second, patience))
+}
+
+// withToken returns a locker that shows a token.
+func withToken(t *testing.T, server servers.Consul, token secret.String, prefix string) lock.Locker {
+	t.Helper()
+	l, diags := consul.New(consul.Connection{Address: server.Address, Token: token}, parse(t, "prefix = \""+prefix+"\""), nil)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return l
+}
+
+// allBut returns a locker that may do everything below prefix but see one key.
+func allBut(t *testing.T, server servers.Consul, prefix, hidden string) lock.Locker {
+	t.Helper()
+	token := newToken(t, server, fmt.Sprintf("key_prefix %q { policy = \"write\" }\nkey %q { policy = \"deny\" }\nsession_prefix \"\" { policy = \"write\" }",
+		prefix+"/", hidden))
+	return withToken(t, server, token, prefix)
 }
 
 // hiddenKey returns the key of the one contender beside visible.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/dropship/dropship/dropship/secret"
 	"github.com/dropship/dropship/lock"
-	"github.com/dropship/dropship/lock/consul"
 	"github.com/dropship/dropship/lock/locktest"
 	"github.com/dropship/dropship/test/servers"
 )
@@ -65,10 +64,7 @@ func TestBoardACL(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			token := newToken(t, server, test.rules)
-			l, diags := consul.New(consul.Connection{Address: server.Address, Token: token}, parse(t, "prefix = \""+prefix+"\""), nil)
-			if diags.HasErrors() {
-				t.Fatal(diags)
-			}
+			l := withToken(t, server, token, prefix)
 			b := l.(lock.Board)
 			hash := "0cc175b9c0f1b6a831c399e269772661"
 			service := "shop-" + strings.ToLower(random())
@@ -101,10 +97,7 @@ func TestBoardACL(t *testing.T) {
 			}
 		})
 	}
-	operator, diags := consul.New(consul.Connection{Address: server.Address, Token: secret.String(server.Token)}, parse(t, "prefix = \""+prefix+"\""), nil)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
+	operator := withToken(t, server, secret.String(server.Token), prefix)
 	t.Cleanup(func() {
 		client, err := api.NewClient(&api.Config{Address: server.Address, Token: server.Token})
 		if err == nil {
