@@ -41,7 +41,7 @@ func TestFailedStageLeavesNoGoroutine(t *testing.T) {
 			w.service.Site = install.New(o)
 			w.source.publish(large, "r1")
 			w.source.set(func(s *source) {
-				s.tamper = func(data []byte) []byte { return append([]byte("x"), data[1:]...) }
+				s.tamper = func(data []byte) []byte { return append([]byte{data[0] ^ 1}, data[1:]...) }
 			})
 			_, err := w.update()
 			if _, ok := errors.AsType[*artifact.ChecksumError](err); !ok {

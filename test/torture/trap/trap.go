@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
@@ -93,11 +94,10 @@ func Start(cmd *exec.Cmd, calls []string, judge Judge) (wait func() error, err e
 	}
 	t := &trapper{listener: listener, pid: cmd.Process.Pid, judge: judge}
 	stopped := make(chan error, 1)
-	gone := make(chan struct{})
-	go func() { stopped <- t.serve(gone) }()
+	go func() { stopped <- t.serve() }()
 	return func() error {
 		err := cmd.Wait()
-		close(gone)
+		t.retire()
 		select {
 		case serveErr := <-stopped:
 			return errors.Join(err, serveErr)
@@ -156,12 +156,13 @@ type response struct {
 type trapper struct {
 	listener int
 	pid      int
-	judge    Judge
-	killed   bool
+
+	mu    sync.Mutex
+	judge Judge // nil when nobody is judged any more
 }
 
 // serve judges calls until no process is under the trap any more.
-func (t *trapper) serve(gone <-chan struct{}) error {
+func (t *trapper) serve() error {
 	defer func() { _ = unix.Close(t.listener) }()
 	for {
 		poll := []unix.PollFd{{Fd: int32(t.listener), Events: unix.POLLIN}}
@@ -183,9 +184,9 @@ func (t *trapper) serve(gone <-chan struct{}) error {
 			return fmt.Errorf("cannot read from the trap: %w", err)
 		}
 		answer := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		verdict := t.decide(n, gone)
+		verdict := t.decide(n)
 		if verdict.Kill {
-			t.killed = true
+			t.retire()
 			if err := unix.Kill(t.pid, unix.SIGKILL); err != nil {
 				return fmt.Errorf("cannot kill the program in the trap: %w", err)
 			}
@@ -200,18 +201,21 @@ func (t *trapper) serve(gone <-chan struct{}) error {
 	}
 }
 
-func (t *trapper) decide(n notification, gone <-chan struct{}) Verdict {
-	select {
-	case <-gone:
+// retire returns when the judge has judged for the last time.
+func (t *trapper) retire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.judge = nil
+}
+
+func (t *trapper) decide(n notification) Verdict {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.judge == nil {
 		return Verdict{}
-	default:
 	}
 	_, err := os.Lstat(fmt.Sprintf("/proc/%d/task/%d", t.pid, n.pid))
-	own := err == nil
-	if t.killed {
-		return Verdict{}
-	}
-	return t.judge(Call{Name: callNames[n.nr], Args: n.args, Thread: int(n.pid), Own: own})
+	return t.judge(Call{Name: callNames[n.nr], Args: n.args, Thread: int(n.pid), Own: err == nil})
 }
 
 func (t *trapper) ioctl(request uintptr, p unsafe.Pointer) error {
