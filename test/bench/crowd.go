@@ -1,9 +1,7 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -72,11 +70,12 @@ func (b *bench) crowd(ctx context.Context, store string) (c *crowd, remove func(
 }
 
 func (c *crowd) fill(ctx context.Context) error {
-	artifact, err := smallArchive()
+	var small bytes.Buffer
+	err := tarball{files: 1, size: 13}.gzip()(&small)
 	if err != nil {
 		return err
 	}
-	if err := each(ctx, c.keys(), func(ctx context.Context, key string) error { return c.at.put(ctx, key, artifact) }); err != nil {
+	if err := each(ctx, c.keys(), func(ctx context.Context, key string) error { return c.at.put(ctx, key, small.Bytes()) }); err != nil {
 		return err
 	}
 	if c.meter, err = newMeter(ctx, c.at.server); err != nil {
@@ -107,20 +106,6 @@ func each(ctx context.Context, keys []string, do func(ctx context.Context, key s
 		group.Go(func() error { return do(ctx, key) })
 	}
 	return group.Wait()
-}
-
-// smallArchive returns a tar.gz of one small file.
-func smallArchive() ([]byte, error) {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	t := tar.NewWriter(z)
-	const text = "hello, world\n"
-	err := t.WriteHeader(&tar.Header{Name: "greeting", Mode: 0o644, Size: int64(len(text))})
-	if err == nil {
-		_, err = t.Write([]byte(text))
-	}
-	err = errors.Join(err, t.Close(), z.Close())
-	return b.Bytes(), err
 }
 
 func (c *crowd) config() string { return filepath.Join(c.dir, "dropship.hcl") }

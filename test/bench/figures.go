@@ -17,16 +17,18 @@ type figure struct {
 	run         func(ctx context.Context, b *bench) ([]row, error)
 }
 
-// A row is one line of a figure's table.
+// A row is what Dropship takes for something, beside one alternative. Rows that follow each other and differ in the
+// alternative alone share a line.
 type row struct {
-	what    string  // "256 MiB tar.gz of 2,000 files"
-	ours    string  // our median, with its unit
-	against string  // the alternative; empty: none
-	theirs  string  // its median
-	ratio   float64 // the median of the rounds' ratios, ours to theirs; 0: none
-	goal    string  // "≤ 0.9"; empty: none
-	met     bool
-	note    string // the limit that was hit, or what else there is to know
+	what      string  // "256 MiB tar.gz of 2,000 files"
+	ours      string  // our median, with its unit
+	goal      string  // for ours: "≤ 10 ms"; empty: none
+	against   string  // the alternative; empty: none
+	theirs    string  // its median
+	ratio     float64 // the median of the rounds' ratios, ours to theirs
+	ratioGoal string  // for the ratio, where there is no goal for ours: "≤ 0.9"; empty: none
+	met       bool    // the goal
+	note      string  // the limit that was hit, or what else there is to know
 }
 
 // A bench is what a figure is measured with.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -90,22 +88,6 @@ func (i *installed) next(ctx context.Context, previous dropship.Record) (dropshi
 	}
 }
 
-// agent runs an agent until stop is called.
-func (i *installed) agent(ctx context.Context) (stop func() error, err error) {
-	cmd := exec.CommandContext(ctx, i.b.dropship, "agent", "--config", i.config)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("cannot start the agent: %w", err)
-	}
-	return func() error {
-		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
-			return fmt.Errorf("the agent: %w: %s", err, bytes.TrimSpace(log.Bytes()))
-		}
-		return nil
-	}, nil
-}
-
 // answers waits until the agent does at its socket.
 func (i *installed) answers(ctx context.Context) error {
 	for start := time.Now(); ; {
@@ -133,6 +115,9 @@ func chain(r dropship.Record, phase hooks.Phase, status hooks.Status) (began, en
 	}
 	return began, ended, err
 }
+
+// gapGoal is how long a gap may be, gapLimit the same in seconds.
+const gapGoal, gapLimit = "≤ 10 ms", 0.010
 
 // gap returns the seconds from the end of the before chain to the begin of the after chain.
 func gap(r dropship.Record, status hooks.Status) (float64, error) {

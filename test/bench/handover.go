@@ -165,7 +165,7 @@ func (b *bench) rollOuts(ctx context.Context, server *consulServer, size rollOut
 	}
 	if size.machines == goalAt && size.slots == 1 {
 		gap.goal, gap.met = fmt.Sprintf("≤ %g ms", handOverGoal*1000), gaps[0].median() <= handOverGoal
-		whole.goal, whole.met = fmt.Sprint("≤ ", rollOutGoal), whole.ratio <= rollOutGoal
+		whole.ratioGoal, whole.met = fmt.Sprint("≤ ", rollOutGoal), whole.ratio <= rollOutGoal
 		whole.note = fmt.Sprintf("A turn takes %.1f ms. For each machine this process and Consul compute %s, on %d cores; with api.Semaphore %s.",
 			1000*all[0].median()/float64(size.machines), computed[0].seconds(), runtime.NumCPU(), computed[1].seconds())
 	}

@@ -47,7 +47,7 @@ func runIdle(ctx context.Context, b *bench) (rows []row, err error) {
 		if err != nil {
 			return nil, err
 		}
-		a, err := c.agent(ctx)
+		a, err := startAgent(ctx, c.binary, c.config())
 		if err != nil {
 			return nil, errors.Join(err, remove())
 		}
@@ -158,7 +158,7 @@ func (w *watched) rows(b *bench) []row {
 	sampled := during(requests, w.begins, w.interval)
 	most, least := spread(sampled, w.begins, w.interval)
 	share := len(w.names) / 10
-	memory := slices.Max(w.resident) / (1 << 20)
+	memory := slices.Max(w.resident) / mebi
 	took := answers(sampled)
 	percent := func(aCheck series) float64 {
 		return 100 * aCheck.median() * float64(len(w.names)) / w.interval.Seconds()
@@ -186,7 +186,7 @@ func (w *watched) rows(b *bench) []row {
 		{
 			what: w.store + ": connections", ours: fmt.Sprintf("%d opened, %d open", opened, w.meter.open.Load()),
 			against: "curl -I", theirs: fmt.Sprintf("%.0f opened", checks), ratio: float64(opened) / checks,
-			goal: "≤ 0.01", met: float64(opened)/checks <= 0.01,
+			ratioGoal: "≤ 0.01", met: float64(opened)/checks <= 0.01,
 		},
 		{
 			what: w.store + ": checks in a tenth of the interval", ours: fmt.Sprintf("%d to %d", least, most),

@@ -134,7 +134,7 @@ func (b *bench) install(ctx context.Context, p packing) ([]row, error) {
 		if rival.goal == 0 {
 			r.note = fmt.Sprintf("which takes %.3g s of CPU, and Dropship %.3g s, both without the server's", cpuByTee.median(), cpu.median())
 		} else {
-			r.goal, r.met = fmt.Sprintf("≤ %.1f", rival.goal), r.ratio <= rival.goal
+			r.ratioGoal, r.met = fmt.Sprintf("≤ %.1f", rival.goal), r.ratio <= rival.goal
 			if !r.met {
 				r.note = limit(parts, theirs)
 			}

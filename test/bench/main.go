@@ -146,7 +146,7 @@ func measure(ctx context.Context, o options, set servers.Set, f figure) (text st
 	}
 	if o.quick {
 		for i := range rows {
-			rows[i].goal = "" // which is not for such sizes
+			rows[i].goal, rows[i].ratioGoal = "", "" // which are not for such sizes
 		}
 	}
 	text, met = render(f.about, rows)

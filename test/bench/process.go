@@ -20,9 +20,9 @@ type agent struct {
 	log     bytes.Buffer
 }
 
-// agent starts one for a crowd.
-func (c *crowd) agent(ctx context.Context) (*agent, error) {
-	a := &agent{cmd: exec.CommandContext(ctx, c.binary, "agent", "--config", c.config())}
+// startAgent starts one with a configuration.
+func startAgent(ctx context.Context, dropship, config string) (*agent, error) {
+	a := &agent{cmd: exec.CommandContext(ctx, dropship, "agent", "--config", config)}
 	a.cmd.Stderr = &a.log
 	a.started = time.Now()
 	if err := a.cmd.Start(); err != nil {

@@ -14,6 +14,14 @@ type contender struct {
 	run     func(ctx context.Context) (float64, error)
 }
 
+// timed is a contender that runs a program to its end.
+func timed(name, program string, args ...string) contender {
+	return contender{name: name, run: func(ctx context.Context) (float64, error) {
+		u, err := command(ctx, "", program, args...)
+		return u.wall.Seconds(), err
+	}}
+}
+
 // A series is what one contender took, round by round.
 type series []float64
 
@@ -68,11 +76,18 @@ func (s series) seconds() string {
 	if s.median() < 1 {
 		unit, name = float64(time.Second/time.Millisecond), "ms"
 	}
-	return fmt.Sprintf("%.3g %s (%.3g to %.3g)", s.median()*unit, name, slices.Min(s)*unit, slices.Max(s)*unit)
+	return fmt.Sprintf("%s %s (%s to %s)", three(s.median()*unit), name, three(slices.Min(s)*unit), three(slices.Max(s)*unit))
+}
+
+// three writes three digits of a number, and all of a larger one.
+func three(x float64) string {
+	if x >= 1000 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.3g", x)
 }
 
 // mebibytes is seconds for a series of bytes.
 func (s series) mebibytes() string {
-	const mebi = 1 << 20
 	return fmt.Sprintf("%.1f MiB (%.1f to %.1f)", s.median()/mebi, slices.Min(s)/mebi, slices.Max(s)/mebi)
 }

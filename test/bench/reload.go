@@ -27,7 +27,7 @@ func runReload(ctx context.Context, b *bench) (rows []row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	a, err := c.agent(ctx)
+	a, err := startAgent(ctx, c.binary, c.config())
 	if err != nil {
 		return nil, err
 	}

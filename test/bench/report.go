@@ -3,14 +3,19 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/google/renameio/v2"
+	"github.com/mitchellh/go-wordwrap"
 )
 
+// columns is how wide a table and its notes are at most, so that they can be read in a terminal, too.
+const columns = 120
+
 // render writes a figure's rows as a table in markdown that can be read as it is, too, and reports whether every goal
-// is met.
+// is met. Below what Dropship takes stands each alternative to it.
 func render(about string, rows []row) (text string, met bool) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", strings.TrimSpace(about))
@@ -18,25 +23,31 @@ func render(about string, rows []row) (text string, met bool) {
 		return b.String(), true
 	}
 	fmt.Fprintln(&b)
-	table := [][]string{{"what", "Dropship", "alternative", "takes", "ratio", "goal", "met"}}
+	table := [][]string{{"Dropship, vs the alternative", "measured", "ratio", "goal", "met"}}
 	var notes []string
 	met = true
-	for _, r := range rows {
-		cells := []string{r.what, r.ours, r.against, r.theirs, "", r.goal, ""}
-		if r.ratio != 0 {
-			cells[4] = fmt.Sprintf("**%.2f**", r.ratio)
+	for i, r := range rows {
+		met = met && (r.met || r.goal == "" && r.ratioGoal == "")
+		var lines [][]string
+		if i == 0 || r.against == "" || r.what != rows[i-1].what || r.ours != rows[i-1].ours {
+			lines = append(lines, []string{r.what, r.ours, "", r.goal, verdict(r.goal, r.met)})
 		}
-		if r.goal != "" {
-			cells[6] = "yes"
-			if !r.met {
-				cells[6], met = "**no**", false
-			}
+		if r.against != "" {
+			lines = append(lines, []string{"vs " + r.against, r.theirs, fmt.Sprintf("**%.2f**", r.ratio), r.ratioGoal, verdict(r.ratioGoal, r.met)})
 		}
 		if r.note != "" {
-			notes = append(notes, r.note)
-			cells[6] = strings.TrimSpace(fmt.Sprintf("%s [%d]", cells[6], len(notes)))
+			number := slices.Index(notes, r.note) + 1
+			if number == 0 {
+				notes = append(notes, r.note)
+				number = len(notes)
+			}
+			noted := lines[0]
+			if r.ratioGoal != "" {
+				noted = lines[len(lines)-1]
+			}
+			noted[4] = strings.TrimSpace(fmt.Sprintf("%s [%d]", noted[4], number))
 		}
-		table = append(table, cells)
+		table = append(table, lines...)
 	}
 	width := make([]int, len(table[0]))
 	for _, cells := range table {
@@ -53,10 +64,23 @@ func render(about string, rows []row) (text string, met bool) {
 	if len(notes) > 0 {
 		fmt.Fprintln(&b)
 	}
+	const item = "- "
 	for i, note := range notes {
-		fmt.Fprintf(&b, "- [%d] %s\n", i+1, note)
+		note = wordwrap.WrapString(fmt.Sprintf("[%d] %s", i+1, note), columns-uint(len(item)))
+		fmt.Fprintf(&b, "%s%s\n", item, strings.ReplaceAll(note, "\n", "\n  "))
 	}
 	return b.String(), met
+}
+
+// verdict says whether a goal is met, if there is one.
+func verdict(goal string, met bool) string {
+	switch {
+	case goal == "":
+		return ""
+	case met:
+		return "yes"
+	}
+	return "**no**"
 }
 
 func line(b *strings.Builder, cells []string, width []int, fill string) {

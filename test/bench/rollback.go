@@ -45,8 +45,6 @@ func measureRollback(ctx context.Context, b *bench) ([]row, error) {
 	return append(rows, itself...), err
 }
 
-const gapGoal, gapLimit = "≤ 10 ms", 0.010
-
 // rollbackAsked is the rollback that a person asks for.
 func (b *bench) rollbackAsked(ctx context.Context, older, newer object) (rows []row, err error) {
 	site := b.installation("asked")
@@ -58,11 +56,11 @@ func (b *bench) rollbackAsked(ctx context.Context, older, newer object) (rows []
 			return nil, err
 		}
 	}
-	stop, err := site.agent(ctx)
+	agent, err := startAgent(ctx, b.dropship, site.config)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer func() { err = errors.Join(err, agent.stop()) }()
 	if err := site.answers(ctx); err != nil {
 		return nil, err
 	}

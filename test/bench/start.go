@@ -86,19 +86,11 @@ func (c *crowd) parse() (float64, error) {
 	return took.Seconds(), nil
 }
 
-// timed is a contender that runs a program to its end.
-func timed(name, program string, args ...string) contender {
-	return contender{name: name, run: func(ctx context.Context) (float64, error) {
-		u, err := command(ctx, "", program, args...)
-		return u.wall.Seconds(), err
-	}}
-}
-
 // start starts an agent, and stops it when it has checked every service. It returns how long the first check and the
 // last took to come, and how many connections were made for all of them.
 func (c *crowd) start(ctx context.Context) (first, last time.Duration, conns int64, err error) {
 	before := c.meter.conns.Load()
-	a, err := c.agent(ctx)
+	a, err := startAgent(ctx, c.binary, c.config())
 	if err != nil {
 		return 0, 0, 0, err
 	}

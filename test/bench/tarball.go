@@ -24,9 +24,11 @@ type tarball struct {
 var of256MiB = tarball{files: 2000, size: 366 << 20}
 
 // gzip returns what writes it as a tar.gz.
-func (t tarball) gzip() func(io.Writer) error {
+func (t tarball) gzip() func(io.Writer) error { return t.gzipAt(gzip.DefaultCompression) }
+
+func (t tarball) gzipAt(level int) func(io.Writer) error {
 	return func(w io.Writer) error {
-		z, err := gzip.NewWriterLevel(w, gzip.DefaultCompression)
+		z, err := gzip.NewWriterLevel(w, level)
 		if err != nil {
 			return err
 		}

@@ -75,14 +75,8 @@ func (b *bench) validate(ctx context.Context, consul string, services int) (row,
 			cpu = append(cpu, u.cpu.Seconds())
 			return u.wall.Seconds(), err
 		}},
-		contender{name: "consul validate", run: func(ctx context.Context) (float64, error) {
-			u, err := command(ctx, dir, consul, "validate", theirs)
-			return u.wall.Seconds(), err
-		}},
-		contender{name: "dropship version", run: func(ctx context.Context) (float64, error) {
-			u, err := command(ctx, dir, b.dropship, "version")
-			return u.wall.Seconds(), err
-		}},
+		timed("consul validate", consul, "validate", theirs),
+		timed("dropship version", b.dropship, "version"),
 	)
 	if err != nil {
 		return row{}, err
