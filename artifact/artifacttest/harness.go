@@ -25,7 +25,7 @@ type Harness struct {
 	Remove func(t testing.TB, name string)
 	// Source returns the source for name, made through the kind's New and Repository.Source.
 	Source func(t testing.TB, name string) artifact.Source
-	// AbsentBucket returns a source in a bucket that does not exist.
+	// AbsentBucket returns a source in a bucket that does not exist. Nil: there are none, or nobody can tell.
 	AbsentBucket func(t testing.TB, name string) artifact.Source
 	// Denied returns the source for name with wrong credentials.
 	Denied func(t testing.TB, name string) artifact.Source

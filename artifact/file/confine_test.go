@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,6 +72,28 @@ func TestRootThatIsNoDirectoryIsNotAbsence(t *testing.T) {
 	_, err := source(t, filepath.Join(dir, "root"), "a.tar.gz").Stat(t.Context())
 	if err == nil || errors.Is(err, artifact.ErrNotExist) {
 		t.Errorf("got error %v, want one that is not ErrNotExist", err)
+	}
+}
+
+// A root that is not mounted says nothing of the artifacts in it.
+func TestRootThatIsNotThereIsNotAbsence(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join(t.TempDir(), "mnt", "artifacts")
+	src := source(t, root, "a.tar.gz")
+	_, statErr := src.Stat(t.Context())
+	_, openErr := src.Open(t.Context(), artifact.Info{Revision: "0cc175b9c0f1b6a831c399e269772661"}, 0, -1)
+	for call, err := range map[string]error{"stat": statErr, "open": openErr} {
+		if errors.Is(err, artifact.ErrNotExist) {
+			t.Errorf("%s: got error %v, want one that is not ErrNotExist", call, err)
+		}
+		want := fmt.Sprintf("cannot %s %s: the repository's root is not there: mount it, or create it: open %s: no such file or directory", call, src, root)
+		if got := fmt.Sprint(err); got != want {
+			t.Errorf("got error %s, want %s", got, want)
+		}
+	}
+	publish(t, root, "b.tar.gz", nil) // which mounts it
+	if _, err := src.Stat(t.Context()); !errors.Is(err, artifact.ErrNotExist) {
+		t.Errorf("got error %v, want ErrNotExist", err)
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 // Config is what a repo block of type "file" takes.
 type Config struct {
 	// Root is the directory that holds the artifacts, as an absolute path. Nothing outside of it is
-	// read: a link in it that leads out is an error. While it does not exist, neither do its artifacts.
+	// read: a link in it that leads out is an error. While it does not exist, since it is not mounted
+	// perhaps, nothing is known of its artifacts: that is an error, but not artifact.ErrNotExist.
 	Root      string    `hcl:"root"`
 	RootRange hcl.Range `hcl:"root,attr_value_range"`
 }

@@ -29,9 +29,6 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		Source: func(t testing.TB, name string) artifact.Source { return source(t, root, name) },
-		AbsentBucket: func(t testing.TB, name string) artifact.Source {
-			return source(t, filepath.Join(root, "absent"), name)
-		},
 	})
 }
 

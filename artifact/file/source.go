@@ -90,7 +90,8 @@ func (s *source) Open(ctx context.Context, info artifact.Info, offset, length in
 func (s *source) open() (*os.File, fs.FileInfo, error) {
 	root, err := os.OpenRoot(s.root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%w: the repository's root is not there", artifact.ErrNotExist)
+		// Nothing tells what would be in it, so this is not artifact.ErrNotExist.
+		return nil, nil, fmt.Errorf("the repository's root is not there: mount it, or create it: %w", err)
 	}
 	if err != nil {
 		return nil, nil, err
