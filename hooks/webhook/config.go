@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -63,6 +64,15 @@ const DefaultBody = `{
   "started": {{json .Started}}
 }
 `
+
+// defaultBody is parsed once, however many hooks send it. It is JSON whatever is filled in.
+var defaultBody = sync.OnceValue(func() *hooks.Template {
+	t, err := hooks.ParseTemplate(DefaultBody)
+	if err != nil {
+		panic(err) // the text is ours
+	}
+	return t
+})
 
 // secretPrefix marks a key as one of Standard Webhooks.
 const secretPrefix = "whsec_"
@@ -161,22 +171,21 @@ func (h *Hook) setKey(c config) hcl.Diagnostics {
 }
 
 func (h *Hook) setBody(c config, ectx *hcl.EvalContext) hcl.Diagnostics {
-	text, at := DefaultBody, hcl.Range{}
-	if c.Body != nil {
-		at = c.Body.Expr.Range()
-		v, diags := c.Body.Expr.Value(ectx)
-		if diags.HasErrors() {
-			return diags
-		}
-		v, err := convert.Convert(v, cty.String)
-		if err != nil || v.IsNull() || !v.IsKnown() {
-			return hcl.Diagnostics{attr.Mistake(at, "Invalid body", "The body must be a string: a template, such as \"{\\\"text\\\": {{json .Name}}}\".")}
-		}
-		text = v.AsString()
-		h.hideLong(calls(c.Body.Expr, ectx))
+	if c.Body == nil {
+		h.body = defaultBody()
+		return nil
 	}
-	var diags hcl.Diagnostics
-	h.body, diags = hooks.DecodeTemplate(text, at)
+	at := c.Body.Expr.Range()
+	v, diags := c.Body.Expr.Value(ectx)
+	if diags.HasErrors() {
+		return diags
+	}
+	v, err := convert.Convert(v, cty.String)
+	if err != nil || v.IsNull() || !v.IsKnown() {
+		return hcl.Diagnostics{attr.Mistake(at, "Invalid body", "The body must be a string: a template, such as \"{\\\"text\\\": {{json .Name}}}\".")}
+	}
+	h.hideLong(calls(c.Body.Expr, ectx))
+	h.body, diags = hooks.DecodeTemplate(v.AsString(), at)
 	if diags.HasErrors() || !h.json {
 		return diags
 	}

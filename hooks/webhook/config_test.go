@@ -81,6 +81,22 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A thousand services may each have a hook with the default body.
+func TestDefaultBodyIsParsedOnce(t *testing.T) {
+	const url = "url = \"http://h\"\n"
+	decode := func(source string) float64 {
+		return testing.AllocsPerRun(5, func() {
+			if _, diags := hookstest.Decode(t, webhook.Kind(), source); diags.HasErrors() {
+				t.Fatal(diags)
+			}
+		})
+	}
+	of, own := decode(url), decode(url+"body = <<EOT\n"+webhook.DefaultBody+"EOT\n")
+	if of > own/4 {
+		t.Errorf("a hook with the default body takes %.0f allocations, and %.0f with the same as its own", of, own)
+	}
+}
+
 // The message says where the JSON is broken, when, and what to write.
 func TestInvalidBodySaysWhatToDo(t *testing.T) {
 	t.Parallel()
