@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -116,7 +115,7 @@ func (a *app) agent(ctx context.Context) error {
 			}
 		case <-hup:
 			notify(logger, reloading())
-			if next, err := a.reload(logger, cfg); err != nil {
+			if next, err := a.loadBy(cfg.Reload, logger); err != nil {
 				logger.Error("the configuration is not reloaded: the old one stays in force", "error", err)
 				agent.Reject(rejected(err))
 			} else {
@@ -157,26 +156,6 @@ func (a *app) socketOf(agent *dropship.Agent, m *dropship.Machine, cfg *config.C
 		return nil, nil, &exitError{exitFailed, err}
 	}
 	return api.NewServer(agent, m, api.Agent{Version: version, Started: time.Now().UTC(), Config: path}), socket, nil
-}
-
-// reload does everything that can fail, and changes nothing.
-func (a *app) reload(logger *slog.Logger, cfg *config.Config) (*config.Config, error) {
-	next, err := a.load(logger)
-	if err != nil {
-		return nil, err
-	}
-	for _, fixed := range []struct{ name, old, next string }{
-		{"stateDir", cfg.StateDir, next.StateDir},
-		{"socket", cfg.Socket, next.Socket},
-	} {
-		if fixed.next != fixed.old {
-			return nil, fmt.Errorf("%s cannot change from %s to %s while the agent runs: restart it", fixed.name, fixed.old, fixed.next)
-		}
-	}
-	if next.Exporting != cfg.Exporting {
-		return nil, errors.New("the metrics and tracing blocks cannot change while the agent runs: restart it")
-	}
-	return next, nil
 }
 
 // rejected returns what persons are told of a configuration that was not taken.

@@ -59,17 +59,20 @@ type Config struct {
 	MaxDownloads int
 	MaxBandwidth int64
 	Services     []*dropship.Service
-	// Exporters tell others what the agent does. They live as long as it: two loads with the same Exporting
-	// have the same ones.
+	// Exporters tell others what the agent does. They live as long as it.
 	Exporters []dropship.Exporter
-	Exporting string
 	Files     []string // every file that was read, in the order of reading
+
+	lasting []lasting
 }
 
 // Load reads path, a file or a directory whose *.hcl files are all read, and the files that it leads to.
 // The configuration is nil if there is any error; the diagnostics are never nil and may hold warnings
 // either way.
-func Load(path string, kinds Kinds) (*Config, *Diagnostics) {
+func Load(path string, kinds Kinds) (*Config, *Diagnostics) { return load(path, kinds, nil) }
+
+// load loads a configuration for an agent that runs with another one, if there is one.
+func load(path string, kinds Kinds, running *Config) (*Config, *Diagnostics) {
 	l := newLoader(kinds)
 	l.read(path)
 	if name, err := os.Hostname(); err != nil {
@@ -78,6 +81,8 @@ func Load(path string, kinds Kinds) (*Config, *Diagnostics) {
 		l.hostname = name
 	}
 	config := l.decode()
+	config.lasting = l.lasting
+	l.compare(running)
 	diags := l.finish()
 	if diags.HasErrors() {
 		return nil, diags
@@ -91,14 +96,17 @@ func (l *loader) decode() *Config {
 	for i, f := range l.files {
 		config.Files[i] = f.path
 	}
-	config.StateDir, config.Socket = DefaultStateDir, DefaultSocket
+	stateDir, socket := lasting{name: "stateDir", value: DefaultStateDir}, lasting{name: socketName, value: DefaultSocket}
 	config.MaxDownloads = dropship.DefaultMaxDownloads
 	l.setting(func(r rootBlock) *hcl.Attribute { return r.StateDir }, func(f *fields, attr *hcl.Attribute) {
-		config.StateDir = f.path(attr, DefaultStateDir)
+		stateDir.value, stateDir.at = f.path(attr, DefaultStateDir), attr.Expr.Range()
 	})
 	l.setting(func(r rootBlock) *hcl.Attribute { return r.Socket }, func(f *fields, attr *hcl.Attribute) {
-		config.Socket = f.path(attr, DefaultSocket)
+		socket.value, socket.at = f.path(attr, DefaultSocket), attr.Expr.Range()
 	})
+	config.StateDir, config.Socket = stateDir.value, socket.value
+	stateDir.shown, socket.shown = stateDir.value, socket.value
+	l.lasting = append(l.lasting, stateDir, socket)
 	l.setting(func(r rootBlock) *hcl.Attribute { return r.MaxDownloads }, func(f *fields, attr *hcl.Attribute) {
 		config.MaxDownloads = int(f.integer(attr, dropship.DefaultMaxDownloads, 1, mostDownloads))
 	})

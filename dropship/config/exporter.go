@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -12,7 +13,6 @@ import (
 func (l *loader) decodeExporters(config *Config) {
 	metrics := make(map[string]hcl.Range)
 	var tracing *hcl.Range
-	var made []string
 	for _, f := range l.files {
 		if f.broken {
 			continue
@@ -23,7 +23,7 @@ func (l *loader) decodeExporters(config *Config) {
 				continue
 			}
 			metrics[b.Kind] = b.Def
-			made = append(made, l.decodeExporter(config, f, "metrics", b, l.kinds.Metrics))
+			l.decodeExporter(config, f, "metrics", b, l.kinds.Metrics)
 		}
 		for _, b := range f.root.Tracing {
 			if tracing != nil {
@@ -31,19 +31,17 @@ func (l *loader) decodeExporters(config *Config) {
 				continue
 			}
 			tracing = &b.Def
-			made = append(made, l.decodeExporter(config, f, "tracing", b, l.kinds.Tracing))
+			l.decodeExporter(config, f, "tracing", b, l.kinds.Tracing)
 		}
 	}
-	slices.Sort(made) // in whichever order of files
-	config.Exporting = digest(made...)
 }
 
-// decodeExporter adds the exporter of a block, and returns what it was made from.
-func (l *loader) decodeExporter(config *Config, f *file, block string, b kindBlock, kinds map[string]NewExporter) string {
+// decodeExporter adds the exporter of a block.
+func (l *loader) decodeExporter(config *Config, f *file, block string, b kindBlock, kinds map[string]NewExporter) {
 	newExporter, ok := kinds[b.Kind]
 	if !ok {
 		l.unknown("Unknown "+block, b.Label, "kind of "+block, b.Kind, slices.Collect(maps.Keys(kinds)))
-		return ""
+		return
 	}
 	s := l.scope(f)
 	exporter, diags := newExporter(b.Rest, s.ectx)
@@ -52,5 +50,7 @@ func (l *loader) decodeExporter(config *Config, f *file, block string, b kindBlo
 	if !diags.HasErrors() {
 		config.Exporters = append(config.Exporters, exporter)
 	}
-	return f.block(b.Def, b.Body, s)
+	l.lasting = append(l.lasting, lasting{
+		name: fmt.Sprintf("%s %q", block, b.Kind), value: f.block(b.Def, b.Body, s), shown: "another block", at: b.Def,
+	})
 }

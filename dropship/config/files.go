@@ -26,6 +26,7 @@ type loader struct {
 	configuration []spot
 	places        []string // destinations and the stateDir, which messages may show
 	destinations  []destination
+	lasting       []lasting
 
 	// What the shared blocks made, for the services.
 	shared       []string // what they were made from, for fingerprints

@@ -50,7 +50,7 @@ func (d *Diagnostics) print(w io.Writer, diag *hcl.Diagnostic, color bool, width
 // printLine shows the line where at begins, and marks what of it is meant.
 func (d *Diagnostics) printLine(w io.Writer, at hcl.Range, paint, plain string) {
 	src := d.sources[at.Filename]
-	if src == nil || len(src.text) == 0 {
+	if src == nil || len(src.text) == 0 || at.Start.Byte == formerly {
 		return
 	}
 	line, faithful := src.line(at.Start.Line)

@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
+const socketName = "socket"
+
 // Socket returns where the socket of the agent is that runs with the configuration at path. It looks at nothing else of
 // the files, and has no regard to mistakes in them: a running agent is asked just while they are being mended. Where it
 // cannot tell it returns DefaultSocket, and why; a user who may not read the files gets fs.ErrPermission.
@@ -56,7 +58,7 @@ func (f *file) findSocket() *hcl.Attribute {
 		return nil
 	}
 	attrs, _ := parsed.Body.JustAttributes()
-	return attrs["socket"]
+	return attrs[socketName]
 }
 
 // unreadable returns why the configuration at path, or one of its files, cannot be read.

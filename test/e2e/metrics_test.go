@@ -220,7 +220,7 @@ func TestPrometheusSeesWhatAnAgentDoes(t *testing.T) {
 
 	d.write("dropship.hcl", strings.ReplaceAll(configuration, p.block(), ""))
 	d.signal(hangup)
-	d.waitLog("the metrics and tracing blocks cannot change while the agent runs: restart it", 1)
+	d.waitLog(`error: metrics "prometheus" cannot change while the agent runs`, 1)
 	if code := d.stop(terminate); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}

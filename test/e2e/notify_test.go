@@ -105,8 +105,8 @@ func TestServiceManagerIsToldWhatGoesOn(t *testing.T) {
 }
 `, "configuration reloaded"},
 		// What is known of the services lies in stateDir, and the agent holds locks there.
-		{"another stateDir", `stateDir = "elsewhere"` + good[len(`stateDir = "state"`):], "stateDir cannot change from"},
-		{"another socket", strings.Replace(good, "dropship.sock", "elsewhere.sock", 1), "socket cannot change from"},
+		{"another stateDir", `stateDir = "elsewhere"` + good[len(`stateDir = "state"`):], "dropship.hcl:1:12: error: stateDir cannot change while the agent runs"},
+		{"another socket", strings.Replace(good, "dropship.sock", "elsewhere.sock", 1), "error: socket cannot change while the agent runs"},
 	} {
 		d.write("dropship.hcl", reload.text)
 		since := monotonic(t)
