@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/test/faultproxy"
+	"github.com/dropship/dropship/test/servers"
 )
 
 // What happens when the network or the server breaks.
@@ -43,15 +43,8 @@ func (h Harness) via(t *testing.T, name string, content []byte) (*faultproxy.Pro
 
 func testUnreachable(t *testing.T, h Harness) {
 	const name = "unreachable.tar.gz"
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("cannot find a free port: %v", err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatalf("cannot free the port again: %v", err)
-	}
-	src := h.SourceVia(t, name, "http://"+l.Addr().String())
-	_, err = src.Stat(t.Context())
+	src := h.SourceVia(t, name, "http://"+servers.Reserve(t))
+	_, err := src.Stat(t.Context())
 	h.wantOther(t, src, "Stat", err)
 	_, err = open(t.Context(), src, artifact.Info{Revision: "00000000000000000000000000000000", Size: 10}, 0)
 	h.wantOther(t, src, "Open", err)
@@ -154,8 +147,8 @@ func testStalled(t *testing.T, h Harness) {
 	o := quick(func(artifact.Resume) { resumes++ })
 	o.StallTimeout = 3 * time.Second // longer than a busy machine is silent by itself
 	got, err := download(t.Context(), src, info, o)
-	if resumes != 1 {
-		t.Errorf("got %d resumes, want one, after the stall", resumes)
+	if resumes == 0 {
+		t.Error("nothing was resumed after the stall")
 	}
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("got %d bytes and error %v, want the %d bytes published", len(got), err, len(want))
@@ -178,7 +171,7 @@ func testBodyIsClosed(t *testing.T, h Harness) {
 		t.Error("no answer is under way before the close")
 	}
 	body.Close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for p.Answering() > 0 {
 		if time.Now().After(deadline) {
 			t.Fatal("the connection is still open long after the body was closed")
@@ -206,8 +199,8 @@ func testCancelledWhileStalled(t *testing.T, h Harness) {
 	select {
 	case err := <-ended:
 		h.wantIs(t, src, "Read", err, context.Canceled)
-	case <-time.After(10 * time.Second):
-		t.Error("a read goes on 10s after the end of its context")
+	case <-time.After(time.Minute):
+		t.Error("a read goes on a minute after the end of its context")
 	}
 }
 

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/dropship/dropship/test/servers"
 )
 
 // Recording starts a server that answers 200 and answer to everything, and returns its address and a
@@ -82,17 +83,7 @@ func Cutting(t testing.TB) (address string) {
 }
 
 // Refusing returns an address where nobody listens.
-func Refusing(t testing.TB) (address string) {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
-}
+func Refusing(t testing.TB) (address string) { return servers.Reserve(t) }
 
 func serve(t testing.TB, handler http.HandlerFunc) (address string) {
 	s := httptest.NewServer(handler)

@@ -162,7 +162,7 @@ func hiddenKey(t *testing.T, client *api.Client, folder, visible string) string 
 
 func TestErrorsShowNoCredential(t *testing.T) {
 	t.Parallel()
-	p := newProxy(t, closedPort(t))
+	p := newProxy(t, servers.Reserve(t))
 	p.intercept(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		w.WriteHeader(http.StatusForbidden)
 		_, password, _ := r.BasicAuth()

@@ -2,7 +2,6 @@ package consul_test
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -83,7 +82,7 @@ func TestConformance(t *testing.T) {
 	suite := locktest.Suite{
 		New: func(t *testing.T) lock.Locker { return newLocker(t, address, block) },
 		Unreachable: func(t *testing.T) lock.Locker {
-			return newLocker(t, closedPort(t), block)
+			return newLocker(t, servers.Reserve(t), block)
 		},
 		Steal: func(t *testing.T, group string) {
 			if _, err := client.KV().DeleteTree(prefix+"/"+group+"/", nil); err != nil {
@@ -94,18 +93,4 @@ func TestConformance(t *testing.T) {
 	}
 	locktest.Run(t, suite)
 	locktest.RunLine(t, suite)
-}
-
-// closedPort returns an address where nobody listens.
-func closedPort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return address
 }

@@ -33,7 +33,7 @@ func TestBoardConformance(t *testing.T) {
 	folder := func(group, service string) string { return prefix + "/.quarantine/" + group + "/" + service + "/" }
 	locktest.RunBoard(t, locktest.BoardSuite{
 		New:         func(t *testing.T) lock.Board { return newBoard(t, address, block) },
-		Unreachable: func(t *testing.T) lock.Board { return newBoard(t, closedPort(t), block) },
+		Unreachable: func(t *testing.T) lock.Board { return newBoard(t, servers.Reserve(t), block) },
 		Wipe: func(t *testing.T, group, service string) {
 			if _, err := client.KV().DeleteTree(folder(group, service), nil); err != nil {
 				t.Fatal(err)

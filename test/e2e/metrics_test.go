@@ -19,6 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/dropship/dropship/test/servers"
 )
 
 // A prometheus scrapes an agent, and asks Prometheus' own engine for what it makes of the example's alerts and dashboard.
@@ -32,12 +34,7 @@ type prometheus struct {
 
 func newPrometheus(t *testing.T) *prometheus {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	p := &prometheus{t: t, address: l.Addr().String(), program: filepath.Join(t.TempDir(), "prometheus")}
+	p := &prometheus{t: t, address: servers.Reserve(t), program: filepath.Join(t.TempDir(), "prometheus")}
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", p.program, ".")
 	build.Dir = "../prometheus"
 	if text, err := build.CombinedOutput(); err != nil {

@@ -264,7 +264,7 @@ func TestNoOutputHasACredential(t *testing.T) {
 
 // breakAddresses makes every server one that is not there, and one that does not speak TLS.
 func (s *secretsTest) breakAddresses() {
-	free := "http://" + freeAddress(s.t)
+	free := "http://" + servers.Reserve(s.t)
 	for what, address := range map[string]func(f *front) string{
 		"no server": func(*front) string { return free },
 		"no TLS":    func(f *front) string { return strings.Replace(f.URL, "http:", "https:", 1) },

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"testing"
 )
 
 // Ports are taken from below the range the kernel uses for outgoing connections: while a server is down between a
@@ -82,6 +83,18 @@ func portFree(number int) bool {
 		return false
 	}
 	return errors.Join(tcp.Close(), udp.Close()) == nil
+}
+
+// Reserve returns an address on loopback where nobody listens, and which no other test gets until this one is over: for
+// who chooses an address long before it is listened at, or not at all.
+func Reserve(t testing.TB) (address string) {
+	t.Helper()
+	p, err := reservePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.release)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.next()))
 }
 
 // next hands out the reserved ports one by one. To ask for more than were reserved is a mistake and panics.

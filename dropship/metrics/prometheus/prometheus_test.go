@@ -22,6 +22,7 @@ import (
 	"github.com/dropship/dropship/dropship/metrics"
 	"github.com/dropship/dropship/dropship/metrics/metricstest"
 	"github.com/dropship/dropship/dropship/metrics/prometheus"
+	"github.com/dropship/dropship/test/servers"
 )
 
 var build = metrics.Build{Version: "1.2.3", Commit: "abc"}
@@ -43,17 +44,6 @@ func newExporter(t testing.TB, listen string) dropship.Exporter {
 		t.Fatal(diags)
 	}
 	return e
-}
-
-// freeAddress returns one that nobody listens at.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // scrape returns the type and the text of an answer; nothing while nobody listens.
@@ -79,7 +69,7 @@ func scrape(t testing.TB, listen, accept string) (contentType, text string) {
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	metricstest.Run(t, func(t testing.TB) metricstest.Subject {
-		listen := freeAddress(t)
+		listen := servers.Reserve(t)
 		return metricstest.Subject{Exporter: newExporter(t, listen), Read: func(t testing.TB, metric *metrics.Metric, labels ...string) (metricstest.Figure, bool) {
 			t.Helper()
 			_, text := scrape(t, listen, "text/plain")
@@ -127,7 +117,7 @@ func has(m *dto.Metric, names, values []string) bool {
 // running runs an exporter with an agent that saw an update, until the test ends, and returns where it listens.
 func running(t *testing.T) string {
 	t.Helper()
-	listen := freeAddress(t)
+	listen := servers.Reserve(t)
 	e := newExporter(t, listen)
 	m := dropship.NewMachine("web-01", dropship.NewStore(t.TempDir()), slog.New(slog.DiscardHandler))
 	m.Observe(e)
