@@ -15,10 +15,18 @@ import (
 	"github.com/dropship/dropship/hooks/hookstest"
 )
 
-const quick = `
+// quick is for checks that fail, however they do it; soon for those whose last answer is looked at: a try that takes
+// longer than the deadline has none.
+const (
+	quick = `
 	interval = "10ms"
 	deadline = "100ms"
 `
+	soon = `
+	interval = "50ms"
+	deadline = "1s"
+`
+)
 
 func TestHTTPSuite(t *testing.T) {
 	at := func(t *testing.T, address, timing string) hooks.Hook {
@@ -114,11 +122,11 @@ func TestHTTPAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			url := answering(t, tt.code, tt.body)
-			err := hookstest.New(t, check.HTTPKind(), `url = "`+url+"\"\n"+tt.attributes+quick).Run(t.Context(), hooks.Event{})
-			want := tt.want
+			timing, want := "", tt.want
 			if want != "" {
-				want = "not healthy within 100ms: last answer: " + want
+				timing, want = soon, "not healthy within 1s: last answer: "+want
 			}
+			err := hookstest.New(t, check.HTTPKind(), `url = "`+url+"\"\n"+tt.attributes+timing).Run(t.Context(), hooks.Event{})
 			if got := errorText(err); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
@@ -196,8 +204,8 @@ func TestTCPWaitsForTheApplication(t *testing.T) {
 func TestTCPRefused(t *testing.T) {
 	t.Parallel()
 	address := hookstest.Refusing(t)
-	err := hookstest.New(t, check.TCPKind(), `address = "`+address+`"`+quick).Run(t.Context(), hooks.Event{})
-	if got, want := errorText(err), "not healthy within 100ms: last answer: dial tcp "+address+": connect: connection refused"; got != want {
+	err := hookstest.New(t, check.TCPKind(), `address = "`+address+`"`+soon).Run(t.Context(), hooks.Event{})
+	if got, want := errorText(err), "not healthy within 1s: last answer: dial tcp "+address+": connect: connection refused"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -62,7 +62,7 @@ func TestFault09EventHasTheConfigurationOfItsBlock(t *testing.T) {
 // a moment after it took them.
 func awaitEvents(t *testing.T, c *api.Client, name string, n int) []*api.UserEvent {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		events, _, err := c.Event().List(name, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func awaitEvents(t *testing.T, c *api.Client, name string, n int) []*api.UserEve
 			return events
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("there are %d events named %s after 10s, want %d", len(events), name, n)
+			t.Fatalf("there are %d events named %s after a minute, want %d", len(events), name, n)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func awaitPassing(t *testing.T, server servers.Consul, name string, want ...stri
 	t.Helper()
 	health := client(t, server.Address, server.Token).Health()
 	var got []string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		entries, _, err := health.Service(name, "", true, &api.QueryOptions{RequireConsistent: true})
 		if err != nil {
 			t.Fatal(err)
@@ -164,7 +164,7 @@ func TestNodeMaintenanceIsConsulsOwn(t *testing.T) {
 	awaitStatus := func(want string) {
 		t.Helper()
 		var got string
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			checks, _, err := c.Health().Node(node, &api.QueryOptions{RequireConsistent: true})
 			if err != nil {
 				t.Fatal(err)

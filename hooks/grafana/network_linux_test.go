@@ -64,10 +64,13 @@ func TestAnnotationsOverABrokenNetwork(t *testing.T) {
 			t.Parallel()
 			server, g := start(t, "", "Bearer not-to-be-shown")
 			h := newHook(t, fmt.Sprintf("url = %q\ntoken = \"not-to-be-shown\"", tt.breaks(t, faultproxy.Start(t, server))))
-			const limit = 3 * time.Second
+			limit := 3 * time.Second
+			if tt.made > 0 {
+				limit = time.Minute // what is to arrive may take its time on a busy machine
+			}
 			begin := time.Now()
 			out, err := run(t, h, hookstest.Event(1), limit)
-			if took := time.Since(begin); took > limit+10*time.Second {
+			if took := time.Since(begin); took > limit+30*time.Second {
 				t.Errorf("took %s, want soon after %s at the latest", took, limit)
 			}
 			if (err == nil) != (tt.err == "") || !strings.Contains(fmt.Sprint(err), tt.err) || strings.Contains(fmt.Sprint(err, out), "not-to-be-shown") {

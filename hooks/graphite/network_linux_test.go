@@ -73,10 +73,13 @@ func TestEventsOverABrokenNetwork(t *testing.T) {
 			h := newHook(t, attributes+fmt.Sprintf("host = %q\nuser = \"ann\"\npassword = \"not-to-be-shown\"\n", host))
 			ev := hookstest.Event(1)
 			ev.Name = "network-" + hookstest.Unique()
-			const limit = 3 * time.Second
+			limit := 3 * time.Second
+			if tt.events > 0 {
+				limit = time.Minute // what is to arrive may take its time on a busy machine
+			}
 			begin := time.Now()
 			err := hooks.Chain{{Hook: h, Timeout: limit, OnError: hooks.Abort, When: hooks.Always}}.Run(t.Context(), 0, ev, hooks.Report{})
-			if took := time.Since(begin); took > limit+10*time.Second {
+			if took := time.Since(begin); took > limit+30*time.Second {
 				t.Errorf("took %s, want soon after %s at the latest", took, limit)
 			}
 			if (err == nil) != (tt.err == "") || !strings.Contains(fmt.Sprint(err), tt.err) || strings.Contains(fmt.Sprint(err), "not-to-be-shown") {

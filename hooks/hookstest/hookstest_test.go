@@ -85,6 +85,9 @@ func (h *toy) Run(ctx context.Context, ev hooks.Event) error {
 
 func TestSuite(t *testing.T) {
 	fault := os.Getenv(fault)
+	if fault != "" {
+		hookstest.HaveLessPatience()
+	}
 	hookstest.Run(t, hookstest.Case{
 		Kind:    "toy",
 		Secrets: []string{"planted"},

@@ -6,5 +6,6 @@ import (
 	"github.com/dropship/dropship/hooks"
 )
 
-// SetGrace shortens the time between SIGTERM and SIGKILL, so that the tests of it are quick.
+// SetGrace changes the time between SIGTERM and SIGKILL: shorter, so that the tests of it are quick, or longer, so that
+// nothing depends on it.
 func SetGrace(h hooks.Hook, d time.Duration) { h.(*Hook).grace = d }

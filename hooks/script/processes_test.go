@@ -27,7 +27,7 @@ func TestBackgroundProcessThatHoldsTheOutput(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if limit := 3 * time.Second; took > limit {
+	if limit := time.Minute; took > limit {
 		t.Errorf("took %s, want at most %s", took, limit)
 	}
 	if !running(pid) {
@@ -51,17 +51,14 @@ func TestCancelEndsTheWholeGroup(t *testing.T) {
 	t.Parallel()
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	h := newHook(t, command("sleep 300 &\necho $! > "+pidFile+"\nwait"))
+	script.SetGrace(h, time.Hour) // everything obeys SIGTERM
 	ctx, pid := cancelOnce(t, pidFile)
-	start := time.Now()
 	err := h.Run(ctx, hooks.Event{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 	if got, want := fmt.Sprint(err), "command stopped (signal: terminated): context canceled"; got != want {
 		t.Errorf("got %q, want %q", got, want)
-	}
-	if took, limit := time.Since(start), 4*time.Second; took > limit {
-		t.Errorf("took %s, want less than %s: everything obeys SIGTERM", took, limit)
 	}
 	if running(<-pid) {
 		t.Error("the child was left running")
@@ -79,16 +76,16 @@ func TestCancelKillsWhatIgnoresSIGTERM(t *testing.T) {
 			t.Parallel()
 			pidFile := filepath.Join(t.TempDir(), "pid")
 			h := newHook(t, command(fmt.Sprintf(tt.script, pidFile)))
-			const grace = 300 * time.Millisecond
+			const grace = 2 * time.Second // for the shell to die of SIGTERM before
 			script.SetGrace(h, grace)
 			ctx, pid := cancelOnce(t, pidFile)
 			err := h.Run(ctx, hooks.Event{})
 			if !errors.Is(err, context.Canceled) || !strings.Contains(fmt.Sprint(err), tt.want) {
 				t.Errorf("got %v, want context.Canceled and %q", err, tt.want)
 			}
-			if running(<-pid) {
-				t.Error("the process was left running")
-			}
+			// A hook waits no longer than a second for what it has killed, which may be slow to die on a busy machine.
+			killed := <-pid
+			within(t, "the end of the process", func() bool { return !running(killed) })
 		})
 	}
 }
@@ -101,6 +98,7 @@ func TestCancelGivesChildrenTheGrace(t *testing.T) {
 	h := newHook(t, command(fmt.Sprintf(
 		"bash -c 'trap \"sleep 0.8; echo yes > %s; exit\" TERM; echo $$ > %s; while :; do sleep 0.05; done' >/dev/null 2>&1 & wait", cleaned, pidFile,
 	)))
+	script.SetGrace(h, time.Minute)
 	ctx, _ := cancelOnce(t, pidFile)
 	if err := h.Run(ctx, hooks.Event{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)

@@ -55,10 +55,13 @@ func TestMessagesOverABrokenNetwork(t *testing.T) {
 			receiver, got := receive(t, ok)
 			url := tt.breaks(t, faultproxy.Start(t, receiver))
 			h := newHook(t, fmt.Sprintf("url = %q\nsecret = %q\nheaders = { X-Key = \"planted-header\" }", url+"/services/planted-path?sig=planted-query", key))
-			const limit = 3 * time.Second
+			limit := 3 * time.Second
+			if tt.came > 0 {
+				limit = time.Minute // what is to arrive may take its time on a busy machine
+			}
 			begin := time.Now()
 			err := hooks.Chain{{Hook: h, Timeout: limit, OnError: hooks.Abort, When: hooks.Always}}.Run(t.Context(), 0, hookstest.Event(1), hooks.Report{})
-			if took := time.Since(begin); took > limit+10*time.Second {
+			if took := time.Since(begin); took > limit+30*time.Second {
 				t.Errorf("took %s, want soon after %s at the latest", took, limit)
 			}
 			if (err == nil) != (tt.err == "") || !strings.Contains(fmt.Sprint(err), tt.err) || strings.Contains(fmt.Sprint(err), "planted") {
