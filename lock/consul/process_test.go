@@ -100,7 +100,7 @@ func child(t *testing.T, address, block string) (*os.Process, <-chan string) {
 
 func TestSlotOfKilledHolderComesFreeAfterTheTTLNotBefore(t *testing.T) {
 	t.Parallel()
-	const ttl = 2 * time.Second
+	const ttl = 4 * time.Second
 	address := servers.Get(t).Consul.Address
 	prefix := newPrefix(t, newClient(t, address))
 	process, _ := child(t, address, block(prefix, ttl.String()))

@@ -21,7 +21,11 @@ import (
 )
 
 // patience is how long something may take that should happen at once: this machine may be busy.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
+
+// slack is how late a test may notice that a lease is lost; that it is in time, to the moment, is shown by the
+// simulation.
+const slack = 10 * time.Second
 
 func random() string { return rand.Text()[:10] }
 
@@ -160,6 +164,7 @@ func block(prefix, ttl string) string { return fmt.Sprintf("prefix = %q\nttl = %
 // A proxy stands before Consul, counts requests by kind, and can answer in its place.
 type proxy struct {
 	address string
+	consul  http.Handler
 
 	mu     sync.Mutex
 	counts map[string]int
@@ -170,8 +175,8 @@ type proxy struct {
 
 func newProxy(t testing.TB, address string) *proxy {
 	t.Helper()
-	p := &proxy{counts: map[string]int{}}
 	behind := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	p := &proxy{consul: behind, counts: map[string]int{}}
 	fail := func(r *http.Request) {
 		if kind(r) == "session/renew" {
 			return

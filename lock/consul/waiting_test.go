@@ -82,9 +82,12 @@ func TestGivingUpWhileConsulFails(t *testing.T) {
 					return false
 				}
 				if well.Load() {
-					answers.Add(1)
 					shorten(r)
-					return false
+					p.consul.ServeHTTP(w, r)
+					if r.Context().Err() == nil { // else it came too late, as it may on a busy machine
+						answers.Add(1)
+					}
+					return true
 				}
 				fails.Add(1)
 				w.WriteHeader(http.StatusInternalServerError)

@@ -16,7 +16,7 @@ import (
 
 // patience is how long something may take that should happen at once. A locker whose leftovers expire
 // does that later than this, so that what was left behind is seen.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // A Suite is one kind of locker, and what its tests need.
 type Suite struct {

@@ -78,7 +78,7 @@ func testCancelledWhileWaiting(t *testing.T, s Suite) {
 func testDeadlineWhileWaiting(t *testing.T, s Suite) {
 	g := newGroup(t)
 	acquire(t, s.New(t), request(g, 1, "web-01"))
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second) // by then it waits, also on a busy machine
 	defer cancel()
 	_, err := wait(ctx, t, s.New(t), request(g, 1, "web-02")).end(t)
 	if b := busy(t, err); !errors.Is(b, context.DeadlineExceeded) {
