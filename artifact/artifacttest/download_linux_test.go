@@ -121,7 +121,7 @@ func TestLargeDownloadOverTenCuts(t *testing.T) {
 			if err != nil || !bytes.Equal(got, want) {
 				t.Fatalf("got %d bytes and error %v, want all %d", len(got), err, size)
 			}
-			if resumes != cuts {
+			if resumes < cuts { // more where a busy machine was silent for longer than these tests wait
 				t.Errorf("got %d resumes, want %d", resumes, cuts)
 			}
 			sent := p.Sent()
