@@ -94,8 +94,8 @@ func (d *daemon) stop(s os.Signal) int {
 	d.signal(s)
 	select {
 	case <-d.done:
-	case <-time.After(30 * time.Second):
-		d.t.Fatalf("the agent did not end within 30s of %v\n%s", s, d.log.String())
+	case <-time.After(limit):
+		d.t.Fatalf("the agent did not end within %s of %v\n%s", limit, s, d.log.String())
 	}
 	return d.cmd.ProcessState.ExitCode()
 }

@@ -88,7 +88,7 @@ func TestAgentSurvivesBrokenNetworks(t *testing.T) {
 		{"mute", (*faultproxy.Proxy).Mute},
 		{"cut", answers(faultproxy.Cut(100), isDownload)},
 		{"stall", answers(faultproxy.Stall(100), isDownload)},
-		{"trickle", answers(faultproxy.Trickle(1, 50*time.Millisecond), isDownload)},
+		{"trickle", answers(faultproxy.Trickle(1, time.Second), isDownload)},
 		{"wrong bytes", answers(faultproxy.Flip(100), isDownload)},
 		{"truncated", answers(faultproxy.Short(100), isDownload)},
 		{"500", answers(faultproxy.Status(http.StatusInternalServerError), faultproxy.All)},

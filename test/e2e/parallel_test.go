@@ -21,7 +21,7 @@ func TestServicesAreUpdatedSideBySide(t *testing.T) {
   }
   after "script" {
     command = "touch %[3]s/in-%[1]s; while [ ! -e %[3]s/in-%[2]s ]; do sleep 0.05; done"
-    timeout = "20s"
+    timeout = "60s"
   }
 }
 `, name, other, d.dir)
