@@ -47,7 +47,7 @@ func (u *update) restore(ctx context.Context) error {
 	u.st = st
 	gone := false
 	if missing(damage) && !store.remembers(u.Name) {
-		if _, damage = readState(copyOf(store.path(u.Name)), u.Name); damage == nil {
+		if _, _, damage = readState(copyOf(store.path(u.Name)), u.Name); damage == nil {
 			return u.saveMissing(ctx)
 		}
 		present, err := u.Site.Present()

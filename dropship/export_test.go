@@ -13,3 +13,11 @@ func (m *Machine) BeginDownload(ctx context.Context, source string) (end func(),
 func (m *Machine) ExtraConnection(source string) (end func(), ok bool) {
 	return m.downloads.extra(source)
 }
+
+// Keeps reports whether what was read of a service's state counts until the file changes.
+func (s *Store) Keeps(service string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.seen[service]
+	return ok
+}

@@ -27,6 +27,21 @@ type State struct {
 	Interrupted int              `json:"interrupted,omitempty"` // updates in a row that were cut off before their switch
 }
 
+// calm reports whether there is nothing to be remembered of a service but what is installed.
+func (st *State) calm() bool {
+	return st.Staged == nil && st.Failed == nil && len(st.Quarantine) == 0 && st.Journal == nil && st.Unfinished == nil
+}
+
+// copyCalm returns a copy of a state that is calm.
+func (st *State) copyCalm() *State {
+	c := *st
+	if st.Installed != nil {
+		in := *st.Installed
+		c.Installed = &in
+	}
+	return &c
+}
+
 // Installed is the release at the destination.
 type Installed struct {
 	install.Release

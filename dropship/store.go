@@ -30,6 +30,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	unsaved map[string]unsaved
+	seen    map[string]seen // what was read last of each service
 }
 
 // unsaved is a state that could not be saved: what this process knows better than the disk.
@@ -40,7 +41,7 @@ type unsaved struct {
 
 // NewStore returns a store in dir, which is made when something is first kept. It does no I/O.
 func NewStore(dir string) *Store {
-	return &Store{dir: dir, step: func(string) {}, unsaved: make(map[string]unsaved)}
+	return &Store{dir: dir, step: func(string) {}, unsaved: make(map[string]unsaved), seen: make(map[string]seen)}
 }
 
 // Dir returns the directory.
@@ -166,7 +167,12 @@ func (s *Store) Lock(service string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the lock of service %s: %w", service, err)
 	}
-	if err := f.Chmod(0o600); err != nil && runtime.GOOS != "windows" { // whatever the umask
+	info, err := f.Stat()
+	if err == nil && info.Mode().Perm() != 0o600 {
+		// Only then: it counts as a change of the file, and a thousand services that rest would have the disk write.
+		err = f.Chmod(0o600) // whatever the umask
+	}
+	if err != nil && runtime.GOOS != "windows" {
 		f.Close()
 		return nil, fmt.Errorf("cannot open the lock of service %s: %w", service, err)
 	}

@@ -34,11 +34,11 @@ func newAside(path string) string { return path + ".corrupt-" + newUpdateID(time
 // load returns the state on disk, and an empty one where there is none. damage says why it is not from the file itself,
 // if it is not. The error is ErrDamaged only if neither file can be of use to anybody.
 func (s *Store) load(service string) (_ *State, damage, err error) {
-	st, damage := readState(s.path(service), service)
+	st, damage := s.read(service)
 	if damage == nil || !missing(damage) && !errors.Is(damage, ErrDamaged) {
 		return st, nil, damage
 	}
-	again, cerr := readState(copyOf(s.path(service)), service)
+	again, _, cerr := readState(copyOf(s.path(service)), service)
 	switch {
 	case cerr == nil:
 		return again, damage, nil
@@ -55,54 +55,54 @@ func (s *Store) load(service string) (_ *State, damage, err error) {
 
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
-// readState reads one of the two files.
-func readState(path, service string) (*State, error) {
+// readState reads one of the two files, and returns what the file was before that.
+func readState(path, service string) (*State, fs.FileInfo, error) {
 	for {
-		data, current, err := readWhole(path)
+		data, before, err := readWhole(path)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if !current {
+		if before == nil {
 			continue // saved meanwhile, twice perhaps
 		}
 		st, err := parse(data, service)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
-		return st, nil
+		return st, before, nil
 	}
 }
 
-// readWhole returns what is in a file, unless the file has lost its name meanwhile: then it is not current.
-func readWhole(path string) (data []byte, current bool, err error) {
+// readWhole returns what is in a file, and what the file was before it was read; nil: it has lost its name meanwhile.
+func readWhole(path string) (data []byte, before fs.FileInfo, err error) {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxState {
-		return nil, false, fmt.Errorf("%s: %w: it is %s of %d bytes", path, ErrDamaged, info.Mode(), info.Size())
+		return nil, nil, fmt.Errorf("%s: %w: it is %s of %d bytes", path, ErrDamaged, info.Mode(), info.Size())
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	// What is the copy by now is overwritten; from here on it is not.
 	unlock, err := lockFile(f, false)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	defer unlock()
 	opened, err := f.Stat()
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	now, err := os.Lstat(path)
 	if err != nil || !os.SameFile(opened, now) {
-		return nil, false, err
+		return nil, nil, err
 	}
 	data, err = io.ReadAll(f)
-	return data, true, err
+	return data, opened, err
 }
 
 // parse returns the state of service that data holds.
@@ -130,10 +130,10 @@ func parse(data []byte, service string) (*State, error) {
 // spare gives the copy the name of the state where it alone is whole, since saving begins by overwriting the copy.
 func (s *Store) spare(service string) error {
 	path := s.path(service)
-	if _, err := readState(path, service); !missing(err) && !errors.Is(err, ErrDamaged) {
+	if _, _, err := readState(path, service); !missing(err) && !errors.Is(err, ErrDamaged) {
 		return nil
 	}
-	if _, err := readState(copyOf(path), service); err != nil {
+	if _, _, err := readState(copyOf(path), service); err != nil {
 		return nil // nothing is there to be spared
 	}
 	if err := exchange(copyOf(path), path); err != nil {

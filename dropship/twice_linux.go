@@ -60,3 +60,12 @@ func lockFile(f *os.File, writer bool) (unlock func(), err error) {
 		}
 	}
 }
+
+// stampOf returns the stamp of a file.
+func stampOf(info fs.FileInfo) (stamp, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return stamp{}, false
+	}
+	return stamp{device: uint64(st.Dev), inode: st.Ino, changed: st.Ctim.Nano()}, true //nolint:unconvert // it has 32 bits on some
+}

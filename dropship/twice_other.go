@@ -18,3 +18,6 @@ func lockFile(*os.File, bool) (unlock func(), err error) { return func() {}, nil
 
 // oursAlone cannot tell here.
 func oursAlone(fs.FileInfo) bool { return true }
+
+// stampOf knows of none here.
+func stampOf(fs.FileInfo) (stamp, bool) { return stamp{}, false }
