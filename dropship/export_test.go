@@ -21,3 +21,9 @@ func (s *Store) Keeps(service string) bool {
 	_, ok := s.seen[service]
 	return ok
 }
+
+// Topics returns how much is remembered of what was said once.
+func (m *Machine) Topics() (n int) {
+	m.said.Range(func(any, any) bool { n++; return true })
+	return n
+}

@@ -205,7 +205,7 @@ func (l *loop) report(ctx context.Context, r Result, err error) {
 func (l *loop) reportQuarantine(ctx context.Context, log *slog.Logger, r Result) {
 	here := r.Host == "" || r.Host == l.m.Hostname
 	log = log.With("quarantined", r.Quarantined)
-	if !l.m.once("quarantine " + l.service.Name + " " + r.Detail) {
+	if !l.m.once(l.service.Name, "quarantine", r.Detail) {
 		if here {
 			log.DebugContext(ctx, "the repository holds a hash that failed here")
 		} else {

@@ -19,7 +19,7 @@ type Machine struct {
 	stopping  context.Context // of the agent, which goes on over reloads; nil: that of Update
 	downloads downloads
 	attempts  attempts
-	said      sync.Map // what was logged once and is not to be logged again
+	said      sync.Map // by topic: what was said, or done, last, and need not be again
 }
 
 // NewMachine returns a machine, which keeps the history of its updates in the store.
@@ -27,11 +27,17 @@ func NewMachine(hostname string, store *Store, logger *slog.Logger) *Machine {
 	return &Machine{Hostname: hostname, Store: store, Logger: logger, observers: []Observer{newRecorder(store, logger)}}
 }
 
-// once reports whether this is the first time that key is asked for.
-func (m *Machine) once(key string) bool {
-	_, said := m.said.LoadOrStore(key, true)
-	return !said
+// A topic is what is said of a service, or done about it, once and not at each check. There is a handful for each service.
+type topic struct{ service, name string }
+
+// once reports whether what is to be said is another thing than what was said on that topic last.
+func (m *Machine) once(service, name, what string) bool {
+	last, said := m.said.Swap(topic{service, name}, what)
+	return !said || last != what
 }
+
+// again has what was said last on a topic be said again.
+func (m *Machine) again(service, name string) { m.said.Delete(topic{service, name}) }
 
 // newUpdateID returns an identifier that sorts by time and can name a folder: 20260102T150405Z-9f3a61c2.
 func newUpdateID(now time.Time) string {

@@ -40,7 +40,7 @@ func (u *update) recover(ctx context.Context) (r Result, err error) {
 	}
 	switched := known && current.ID == j.To.ID
 	// One process dies once, however often it must try to begin here.
-	if u.m.once("interrupted " + j.UpdateID) {
+	if u.m.once(u.Name, "interrupted", j.UpdateID) {
 		j.Deaths++
 		if j.Status == hooks.StatusUpdate && !switched && j.Deaths == 1 {
 			u.st.Interrupted++

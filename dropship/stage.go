@@ -46,7 +46,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 	if err != nil {
 		return install.Release{}, err
 	}
-	if len(sums) == 0 && u.m.once("unverifiable "+source) {
+	if len(sums) == 0 && u.m.once(u.Name, "unverifiable", source) {
 		u.log.WarnContext(ctx, "the repository keeps no checksum of this artifact: only its size is checked", "artifact", source, "size", info.Size)
 	}
 	verifier, err := artifact.NewVerifier(source, info.Size, sums)
@@ -124,7 +124,7 @@ func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader,
 		return install.Release{}, err
 	}
 	u.log.InfoContext(ctx, "staged", "hash", rel.Hash, "entries", stats.Entries, "bytes", stats.Unpacked)
-	if method := u.Site.Method(); method != "exchange" && u.m.once("method "+u.Site.Destination()) {
+	if method := u.Site.Method(); method != "exchange" && u.m.once(u.Name, "method", u.Site.Destination()) {
 		u.log.WarnContext(ctx, "this file system cannot exchange two names in one step: a directory is absent for an instant when it is switched",
 			"destination", u.Site.Destination(), "method", method)
 	}

@@ -99,17 +99,17 @@ func (u *update) begin(ctx context.Context) error {
 	if u.st.Journal != nil {
 		return u.own()
 	}
-	if u.st.Installed != nil && u.m.once(u.tidied()) && u.own() != nil {
+	if u.st.Installed != nil && u.m.once(u.Name, tidied, u.Site.Destination()) && u.own() != nil {
 		u.untidy() // which can wait: for a disk that takes writes again, for who is at work
 	}
 	return u.look()
 }
 
-// tidied is what a machine remembers once nothing half done is left at the destination.
-func (u *update) tidied() string { return "recover " + u.Site.Destination() }
+// tidied is the topic of the destination at which nothing half done is left.
+const tidied = "tidied"
 
 // untidy lets the next check remove what is left at the destination, and not only the next update or start.
-func (u *update) untidy() { u.m.said.Delete(u.tidied()) }
+func (u *update) untidy() { u.m.again(u.Name, tidied) }
 
 // own makes this update the only one that works on the destination, whatever service or state directory another
 // may have, removes what a process left there that was killed, and looks at what is there now.
