@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long something may take that should happen at once: this machine may be busy.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A tty is a real terminal, tmux's, in which a shell runs a command line.
 type tty struct {

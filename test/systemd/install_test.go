@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 const (
@@ -30,11 +29,7 @@ func installAndDeploy(t *testing.T, suite string) {
 		return
 	}
 	m.apt("install", m.pkg)
-	installed := time.Now()
 	m.wait("the agent is active", func() bool { return m.property("ActiveState", "dropship") == "active" })
-	if took := time.Since(installed); took > 2*time.Second {
-		t.Errorf("the agent was active %s after the installation, want at most 2s", took)
-	}
 	want(t, "systemctl is-enabled", m.run("systemctl", "is-enabled", "dropship"), "enabled")
 	want(t, "systemctl is-system-running", m.output("systemctl", "is-system-running"), "running")
 	wantContains(t, "the journal", m.journal(), "no service is configured")

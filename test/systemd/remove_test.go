@@ -84,6 +84,7 @@ var noise = regexp.MustCompile(`^/(` + strings.Join([]string{
 	`var/lib/dpkg/(available|status|status-old|lock|lock-frontend|triggers/.*|info/dropship\.list)`,
 	`var/lib/apt/(extended_states|lists/.*)`,
 	`var/cache/(apt|debconf)/.*`,
+	`var/backups/.*`, // at midnight
 	`var/log/.*`,
 	`var/lib/systemd/deb-systemd-helper-enabled(/multi-user\.target\.wants)?`,
 	`var/lib/systemd/(random-seed|timers/.*)`,
