@@ -89,12 +89,19 @@ func (e *BusyError) Error() string {
 	if len(e.Ahead) == 0 {
 		return fmt.Sprintf("no slot of %s came free: %v", e.Group, e.Cause)
 	}
-	names := make([]string, len(e.Ahead))
-	for i, h := range e.Ahead {
-		names[i] = h.String()
+	names := make([]string, min(len(e.Ahead), aheadNamed))
+	for i := range names {
+		names[i] = e.Ahead[i].String()
 	}
-	return fmt.Sprintf("no slot of %s came free: waiting behind %s: %v", e.Group, strings.Join(names, ", "), e.Cause)
+	more := ""
+	if n := len(e.Ahead) - len(names); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("no slot of %s came free: waiting behind %s%s: %v", e.Group, strings.Join(names, ", "), more, e.Cause)
 }
+
+// aheadNamed is how many of those ahead the text of a BusyError names: a line is as long as the machines are many.
+const aheadNamed = 3
 
 // Is makes every BusyError an ErrBusy.
 func (e *BusyError) Is(target error) bool { return target == ErrBusy }

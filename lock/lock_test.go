@@ -88,12 +88,17 @@ func TestErrors(t *testing.T) {
 	if !errors.Is(busy, lock.ErrBusy) || !errors.Is(busy, cause) || errors.Is(busy, lock.ErrLost) {
 		t.Errorf("got %v, want ErrBusy and its cause", busy)
 	}
+	long := &lock.BusyError{Group: "web", Cause: cause}
+	for i := range 200 {
+		long.Ahead = append(long.Ahead, lock.Holder{Host: fmt.Sprintf("web-%03d", i), PID: 1, Service: "web"})
+	}
 	slots := &lock.SlotsError{Group: "web", Slots: 1, Other: other}
 	for _, test := range []struct {
 		err   error
 		parts []string
 	}{
 		{busy, []string{"web-07 (pid 12, service shop), web-12 (pid 3, service cart)", "slot of web", "the agent stops"}},
+		{long, []string{"waiting behind web-000 (pid 1, service web), web-001 (pid 1, service web), web-002 (pid 1, service web) and 197 more: the agent stops"}},
 		{slots, []string{"group web is 1 here and 2 on web-07"}},
 	} {
 		for _, part := range test.parts {
