@@ -23,9 +23,9 @@ type Pause struct {
 
 // String says by whom, since when, how long and why.
 func (p Pause) String() string {
-	text := fmt.Sprintf("paused by %s since %s", p.By, p.Since.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("paused by %s since %s", p.By, LocalTime(p.Since))
 	if !p.Until.IsZero() {
-		text += " until " + p.Until.UTC().Format(time.RFC3339)
+		text += " until " + LocalTime(p.Until)
 	}
 	if p.Reason != "" {
 		text += ": " + p.Reason

@@ -38,9 +38,9 @@ type Quarantined struct {
 	UpdateID string    `json:"update_id"`
 }
 
-// String says where, when and why: "hash … failed on web-07 at 2026-01-02T15:04:05Z: …".
+// String says where, when and why: "hash … failed on web-07 at 2026-01-02 15:04:05 UTC: …".
 func (q Quarantined) String() string {
-	return fmt.Sprintf("hash %s failed on %s at %s: %s", q.Hash, cmp.Or(q.Host, "this machine"), q.Since.UTC().Format(time.RFC3339), q.Error)
+	return fmt.Sprintf("hash %s failed on %s at %s: %s", q.Hash, cmp.Or(q.Host, "this machine"), LocalTime(q.Since), q.Error)
 }
 
 // entry returns q as it stands on the board.

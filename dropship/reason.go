@@ -7,12 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/dropship/dropship/artifact"
-	"github.com/dropship/dropship/artifact/install"
-	"github.com/dropship/dropship/lock"
 )
 
 // ReasonCode is one of a few words that programs can go by.
@@ -50,30 +45,40 @@ type Reason struct {
 	Until  time.Time  `json:"until,omitzero"` // when it changes by itself
 }
 
-// reason finds it. file is where the service is configured, left what is still to be put in order, and unreadable why the state, or the pause, could not be read.
-func reason(st Status, file string, left *Unfinished, rejected *Rejected, unreadable error) Reason {
+// reason finds it. s is the service, left what is still to be put in order, and unreadable why the state, or the pause,
+// could not be read.
+func reason(st Status, s *Service, left *Unfinished, rejected *Rejected, unreadable error) Reason {
 	a, c := st.Activity, st.LastCheck
 	switch {
-	case a != nil && a.UpdateID != "":
-		return underWay(*a)
+	case a != nil && a.UpdateID != "" && !stillNoSlot(*a, c):
+		return underWay(*a, s)
 	case unreadable != nil:
-		return Reason{Code: ReasonState, Text: oneLine(unreadable), Remedy: "mend what the error names"}
-	case rejected != nil && slices.Contains(rejected.Files, file):
+		r := Reason{Code: ReasonState, Text: oneLine(unreadable), Remedy: "mend what the error names"}
+		if c != nil && c.Step == StepState {
+			r.Since = c.since
+		}
+		return r
+	case rejected != nil && slices.Contains(rejected.Files, s.File):
 		return rejected.reason()
 	case st.Failed != nil:
 		return st.failureReason()
 	case left != nil:
-		return Reason{Code: ReasonUnfinished, Text: oneLine(outOfOrder(left)), Remedy: "mend what those hooks need: they are run again", Since: left.Update.Started, Until: left.Next}
+		return left.reason()
 	case st.Paused != nil && (c == nil || !c.fine()):
 		return Reason{Code: ReasonPaused, Text: st.Paused.String(), Remedy: "dropship resume " + st.Name, Since: st.Paused.Since, Until: st.Paused.Until}
 	case c == nil:
-		return Reason{Code: ReasonNotChecked, Text: "not checked yet, since the agent started", Remedy: "wait for the check, or dropship check " + st.Name}
+		r := Reason{Code: ReasonNotChecked, Text: "not checked yet, since the agent started", Remedy: "wait for the check, or dropship check " + st.Name}
+		if a != nil {
+			r.Text += ": " + doing(*a, s)
+			r.Since = a.Since
+		}
+		return r
 	case c.Outcome == Quarantine || c.Outcome == RolledBack:
 		return st.quarantineReason()
 	case c.Outcome == Failed:
 		return st.failureReason()
 	case c.err != nil:
-		return st.trouble()
+		return st.trouble(s)
 	case c.Outcome == Held: // and the pause is over by now
 		return Reason{Code: ReasonNotChecked, Text: "not checked since its pause ended", Remedy: "wait for the check, or dropship check " + st.Name}
 	}
@@ -100,41 +105,74 @@ func since(in *Installed) time.Time {
 }
 
 // underWay is the reason while an update is.
-func underWay(a Activity) Reason {
-	if a.Step == StepSlot && len(a.Ahead) > 0 {
-		holder := a.Ahead[0]
-		text := fmt.Sprintf("waiting for a slot of group %s for %s: held by %s, since %s", a.Group,
-			time.Since(a.StepSince).Round(time.Second), holder, holder.Since.UTC().Format(time.RFC3339))
-		if n := len(a.Ahead) - 1; n > 0 {
-			text += fmt.Sprintf(", and %d more ahead", n)
-		}
-		return Reason{Code: ReasonWaiting, Text: text, Remedy: "wait for its turn, or see to what " + holder.Host + " is doing", Since: a.StepSince}
-	}
-	if a.Step == StepHold {
+func underWay(a Activity, s *Service) Reason {
+	switch {
+	case a.Step == StepSlot && len(a.Ahead) > 0:
+		return waiting(a)
+	case a.Step == StepHold:
 		return Reason{Code: ReasonUpToDate, Text: "up to date at " + a.Hash + ", and keeps its slot for a while, so that trouble shows before the next machine's turn", Since: a.StepSince}
 	}
-	text := fmt.Sprintf("%s %s is under way: step %s", a.Status, a.UpdateID, a.Step)
-	if a.Hook != nil {
-		text += fmt.Sprintf(", %s hook %d, %s", a.Hook.Phase, a.Hook.Index+1, a.Hook.Name)
+	return Reason{
+		Code: ReasonUpdating, Text: fmt.Sprintf("%s %s is under way since %s: %s", a.Status, a.UpdateID, LocalTime(a.Since), doing(a, s)),
+		Remedy: "wait for its end", Since: a.Since,
 	}
-	return Reason{Code: ReasonUpdating, Text: text, Remedy: "wait for its end", Since: a.Since}
+}
+
+// waiting is the reason of an update that waits for others.
+func waiting(a Activity) Reason {
+	first, stands := a.Ahead[0], "behind"
+	if first.Holding {
+		stands = "held by"
+	}
+	text := fmt.Sprintf("waiting for a slot of group %s for %s: %s %s", a.Group, time.Since(a.StepSince).Round(time.Second), stands, first)
+	if !first.Since.IsZero() { // it could be read
+		text += ", in line since " + LocalTime(first.Since)
+	}
+	if n := len(a.Ahead) - 1; n > 0 {
+		text += fmt.Sprintf(", and %d more ahead", n)
+	}
+	if !a.AheadAt.IsZero() {
+		text += ", as of " + LocalTime(a.AheadAt)
+	}
+	return Reason{Code: ReasonWaiting, Text: text, Remedy: "wait for its turn, or see to what " + first.Host + " is doing", Since: a.StepSince}
+}
+
+// doing says what a check or an update is at.
+func doing(a Activity, s *Service) string {
+	at := LocalTime(a.StepSince)
+	switch {
+	case a.Hook != nil:
+		return fmt.Sprintf("step %s since %s, %s hook %d, %s", a.Step, at, a.Hook.Phase, a.Hook.Index+1, a.Hook.Name)
+	case a.Step == StepCheck && !a.stepEnded:
+		return fmt.Sprintf("asking for %s, since %s", s.Source, at)
+	case a.Step == StepCheck && s.Shares(): // nothing else takes long then
+		return fmt.Sprintf("asking %s what is quarantined for group %s, after a check at %s", s.Turn.Locker, s.Turn.Group, at)
+	case a.Step == StepSlot && s.Turn != nil:
+		return fmt.Sprintf("asking %s for a slot of group %s, since %s", s.Turn.Locker, s.Turn.Group, at)
+	}
+	return fmt.Sprintf("step %s since %s", a.Step, at)
 }
 
 // Why returns the reason of one service; of one that the agent does not keep, if that may be since the last
 // configuration was rejected, else ErrUnknownService. Where the service waits for its turn, the lock service is asked who
 // is ahead now, within ctx and a second, since who waits far back hears of that every few minutes only. If it does not
-// say, what is known counts.
+// say, that is told, and what is known as of when.
 func (a *Agent) Why(ctx context.Context, name string) (Reason, error) {
 	l, err := a.loop(name)
 	if err != nil {
 		return a.WhyUnknown(name)
 	}
 	st := a.status(l)
-	if st.Reason.Code == ReasonWaiting {
-		st.Activity.Ahead = ahead(ctx, l.service.Turn, *st.Activity)
-		st.Reason = underWay(*st.Activity)
+	if st.Reason.Code != ReasonWaiting {
+		return st.Reason, nil
 	}
-	return st.Reason, nil
+	err = l.service.Turn.askAhead(ctx, st.Activity)
+	r := underWay(*st.Activity, l.service)
+	if err != nil {
+		r.Text += "; who is ahead now is not known: " + oneLine(err)
+		r.Remedy = mendLock
+	}
+	return r, nil
 }
 
 // WhyUnknown returns why a service that the agent does not keep may be missing, else ErrUnknownService.
@@ -150,9 +188,20 @@ func (a *Agent) WhyUnknown(name string) (Reason, error) {
 
 func (r *Rejected) reason() Reason {
 	return Reason{
-		Code: ReasonConfiguration, Text: "the configuration was rejected, and the one before is in force: " + oneLine(errors.New(r.Error)),
+		Code: ReasonConfiguration, Text: "the configuration was rejected at " + LocalTime(r.At) + ", and the one before is in force: " + oneLine(errors.New(r.Error)),
 		Remedy: "mend the file, and reload the agent", Since: r.At,
 	}
+}
+
+func (left *Unfinished) reason() Reason {
+	r := Reason{Code: ReasonUnfinished, Text: oneLine(outOfOrder(left)), Remedy: "mend what those hooks need: they are run again", Since: left.Update.Started}
+	if left.Next.After(time.Now()) {
+		r.Until = left.Next
+		r.Text += " (run again at " + LocalTime(left.Next) + ")"
+	} else {
+		r.Text += " (run again at the next check)"
+	}
+	return r
 }
 
 func (st Status) quarantineReason() Reason {
@@ -170,61 +219,13 @@ func (st Status) quarantineReason() Reason {
 }
 
 func (st Status) failureReason() Reason {
-	r := Reason{Code: ReasonFailed, Text: "the last update failed, and could not be undone", Remedy: "look into it; then publish another artifact, or dropship retry " + st.Name}
-	if st.Failed != nil {
-		r.Text, r.Since = r.Text+": "+oneLine(errors.New(st.Failed.Error)), st.Failed.At
+	const undone = ", and could not be undone"
+	r := Reason{Code: ReasonFailed, Text: "the last update failed" + undone, Remedy: "look into it; then publish another artifact, or dropship retry " + st.Name}
+	if f := st.Failed; f != nil {
+		r.Text = fmt.Sprintf("the last update, to %s, failed at %s%s: %s", f.Hash, LocalTime(f.At), undone, oneLine(errors.New(f.Error)))
+		r.Since = f.At
 	} else if st.LastCheck.Error != "" {
 		r.Text += ": " + oneLine(errors.New(st.LastCheck.Error))
-	}
-	return r
-}
-
-// trouble is the reason after a check or an update that failed.
-func (st Status) trouble() Reason {
-	c := st.LastCheck
-	r := Reason{Code: ReasonCannotUpdate, Since: c.FailingSince, Until: st.NextCheck}
-	held, heldBack := errors.AsType[*HeldBackError](c.err)
-	if heldBack {
-		r.Until = held.Until
-	}
-	_, wrong := errors.AsType[*artifact.ChecksumError](c.err)
-	_, size := errors.AsType[*artifact.SizeError](c.err)
-	_, space := errors.AsType[*install.SpaceError](c.err)
-	_, empty := errors.AsType[emptyHandedError](c.err)
-	prefix := ""
-	switch {
-	case errors.Is(c.err, ErrServiceBusy):
-		r.Code, r.Remedy = ReasonBusy, "wait for that process, or end it"
-	case wrong || size:
-		r.Code, prefix, r.Remedy = ReasonVerification, "verification failed: ", "publish the artifact anew"
-	case space || isOf(c.err, syscall.ENOSPC, syscall.EDQUOT):
-		r.Code, prefix, r.Remedy = ReasonDiskFull, "disk full: ", "make room"
-	case c.Step == StepCheck && errors.Is(c.err, artifact.ErrNotExist):
-		r.Code, r.Remedy = ReasonAbsent, "publish the artifact, or mend its path in the configuration"
-	case empty:
-		return st.quarantineReason()
-	case c.Step == StepCheck:
-		r.Code, r.Remedy = ReasonUnreachable, "mend the repository, or the way to it"
-		prefix = "repository unreachable since " + c.FailingSince.UTC().Format(time.RFC3339) + ": "
-	case c.Step == StepSlot && !errors.Is(c.err, lock.ErrLost):
-		r.Code, prefix, r.Remedy = ReasonLock, "no slot: ", "mend the lock service, or the way to it"
-	case heldBack || c.Outcome == GivenUp:
-		r.Code, r.Remedy = ReasonBackingOff, "mend what failed, and dropship retry "+st.Name+", or publish another artifact"
-		prefix = "backing off until " + r.Until.UTC().Format(time.RFC3339) + ": "
-	default:
-		r.Remedy = "mend what failed"
-		prefix = "cannot update: "
-	}
-	cause := c.err
-	if step, ok := errors.AsType[*StepError](cause); ok {
-		cause = step.Err
-	}
-	if heldBack {
-		cause = held.Err
-	}
-	r.Text = prefix + oneLine(cause)
-	if heldBack && r.Code != ReasonBackingOff {
-		r.Text += fmt.Sprintf(" (tried again at %s)", held.Until.UTC().Format(time.RFC3339))
 	}
 	return r
 }

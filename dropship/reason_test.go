@@ -12,8 +12,10 @@ import (
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
-	"github.com/dropship/dropship/lock"
 )
+
+// bubbleStart is when a bubble of synctest begins, as people read it.
+var bubbleStart = dropship.LocalTime(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
 
 // Each state that a service can be in has its one reason, in one line, and says what would change it.
 func TestReasons(t *testing.T) {
@@ -38,32 +40,32 @@ func TestReasons(t *testing.T) {
 		{"up to date", nil, 0, dropship.ReasonUpToDate, "up to date at " + md5Hex(pack(t, "1")), ""},
 		{
 			"unreachable", func(w *world) { w.source.set(func(s *source) { s.err = errors.New("connection refused") }) }, time.Minute,
-			dropship.ReasonUnreachable, "repository unreachable since 2000-01-01T00:00:00Z: connection refused", "mend the repository",
+			dropship.ReasonUnreachable, "repository unreachable since " + bubbleStart + ": connection refused (tried again at ", "mend the repository",
 		},
-		{"absent", func(w *world) { w.source.publish(nil, "") }, 0, dropship.ReasonAbsent, "artifact does not exist", "publish the artifact"},
+		{"absent", func(w *world) { w.source.publish(nil, "") }, 0, dropship.ReasonAbsent, "artifact absent since " + bubbleStart + ": cannot stat mem://bucket/web.tar.gz: artifact does not exist", "publish the artifact"},
 		{"verification", func(w *world) {
 			w.source.set(func(s *source) { s.tamper = func(b []byte) []byte { b[5] ^= 1; return b } })
-		}, 0, dropship.ReasonVerification, "verification failed: ", "publish the artifact anew"},
+		}, 0, dropship.ReasonVerification, "verification failed since " + bubbleStart + ": ", "publish the artifact anew"},
 		{"verification, held back", func(w *world) {
 			w.source.set(func(s *source) { s.tamper = func(b []byte) []byte { b[5] ^= 1; return b } })
-		}, 10 * time.Minute, dropship.ReasonVerification, "(tried again at 2000-01-01T00:", "publish the artifact anew"},
+		}, 10 * time.Minute, dropship.ReasonVerification, "verification failed since " + bubbleStart + ": ", "publish the artifact anew"},
 		{"disk full", func(w *world) {
 			w.source.set(func(s *source) { s.err = fmt.Errorf("cannot write: %w", syscall.ENOSPC) })
-		}, 0, dropship.ReasonDiskFull, "disk full: cannot write: no space left on device", "make room"},
+		}, 0, dropship.ReasonDiskFull, "disk full since " + bubbleStart + ": cannot write: no space left on device (tried again at ", "make room"},
 		{
 			"no slot", func(w *world) { w.takesTurns(); w.locker.err = errors.New("consul is down") }, 0,
-			dropship.ReasonLock, "no slot: consul is down", "mend the lock service",
+			dropship.ReasonLock, "no slot since " + bubbleStart + ": consul is down (tried again at ", "mend the lock service",
 		},
 		{"given up just now", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")
 			w.service.Before = hooks.Chain{w.hook("stop", fails(broken))}
-		}, 0, dropship.ReasonBackingOff, "before hook 1, stop: it is broken: see the log [31m", "dropship retry web"},
+		}, 0, dropship.ReasonBackingOff, "failing since " + bubbleStart + ": before hook 1, stop: it is broken: see the log [31m", "dropship retry web"},
 		{"backing off", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")
 			w.service.Before = hooks.Chain{w.hook("stop", fails(broken))}
-		}, 10 * time.Minute, dropship.ReasonBackingOff, "before hook 1, stop: it is broken: see the log [31m", "dropship retry web"},
+		}, 10 * time.Minute, dropship.ReasonBackingOff, "failing since " + bubbleStart + ": before hook 1, stop: it is broken: see the log [31m", "dropship retry web"},
 		{"quarantined", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")
@@ -73,7 +75,7 @@ func TestReasons(t *testing.T) {
 				}
 				return nil
 			})}
-		}, time.Minute, dropship.ReasonQuarantined, "quarantined: hash " + md5Hex(pack(t, "2")) + " failed on web-01 at 2000-01-01T00:00:00Z: after hook 1, check: it is broken", "dropship retry web"},
+		}, time.Minute, dropship.ReasonQuarantined, "quarantined: hash " + md5Hex(pack(t, "2")) + " failed on web-01 at " + bubbleStart + ": after hook 1, check: it is broken", "dropship retry web"},
 		{"failed, and checked since", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")
@@ -83,7 +85,7 @@ func TestReasons(t *testing.T) {
 				}
 				return broken
 			})}
-		}, 10 * time.Minute, dropship.ReasonFailed, "the last update failed, and could not be undone: ", "look into it"},
+		}, 10 * time.Minute, dropship.ReasonFailed, "failed at " + bubbleStart + ", and could not be undone: ", "look into it"},
 		{"not in order, and paused", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")
@@ -95,7 +97,7 @@ func TestReasons(t *testing.T) {
 		}, 10 * time.Minute, dropship.ReasonUnfinished, "start still to run: ", "mend what those hooks need"},
 		{"failed", func(w *world) {
 			w.service.After = hooks.Chain{w.hook("check", fails(broken))}
-		}, 0, dropship.ReasonFailed, "the last update failed, and could not be undone: ", "look into it"},
+		}, 0, dropship.ReasonFailed, "failed at " + bubbleStart + ", and could not be undone: ", "look into it"},
 		{"not in order", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")
@@ -111,19 +113,20 @@ func TestReasons(t *testing.T) {
 				w.t.Fatal(err)
 			}
 			w.t.Cleanup(unlock)
-		}, 0, dropship.ReasonBusy, "another dropship process is working on this service", "wait for that process"},
+		}, 0, dropship.ReasonBusy, "busy since " + bubbleStart + ": another dropship process is working on this service", "wait for that process"},
 		{"updating", func(w *world) {
 			w.service.Before = hooks.Chain{w.hook("stop", func(context.Context, hooks.Event) error { time.Sleep(time.Second); return nil })}
-		}, 0, dropship.ReasonUpdating, "step before, before hook 1, stop", "wait for its end"},
+		}, 0, dropship.ReasonUpdating, "step before since " + bubbleStart + ", before hook 1, stop", "wait for its end"},
 		{
 			"waiting", func(w *world) { w.queues() }, time.Minute, dropship.ReasonWaiting,
-			"waiting for a slot of group web for 1m0s: held by web-07 (pid 12, service web), since 1999-12-31T23:59:00Z", "wait for its turn",
+			"waiting for a slot of group web for 1m0s: held by web-07 (pid 12, service web), in line since " +
+				dropship.LocalTime(time.Date(1999, 12, 31, 23, 59, 0, 0, time.UTC)) + ", as of " + bubbleStart, "wait for its turn",
 		},
 		{"paused", func(w *world) {
 			if err := w.machine.Store.Pause("web", dropship.Pause{By: "ann@web-01", Reason: "freeze", Since: time.Now()}); err != nil {
 				w.t.Fatal(err)
 			}
-		}, 0, dropship.ReasonPaused, "paused by ann@web-01 since 2000-01-01T00:00:00Z: freeze", "dropship resume web"},
+		}, 0, dropship.ReasonPaused, "paused by ann@web-01 since " + bubbleStart + ": freeze", "dropship resume web"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -149,67 +152,6 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// A line is a queue that tells who is in it.
-type line struct {
-	*queue
-	tell func(ctx context.Context, own lock.Holder) ([]lock.Holder, error)
-	own  lock.Holder
-}
-
-func (l *line) Acquire(ctx context.Context, req lock.Request) (lock.Lease, error) {
-	l.own = req.Holder
-	return l.queue.Acquire(ctx, req)
-}
-
-func (l *line) Line(ctx context.Context, _ string) ([]lock.Holder, error) { return l.tell(ctx, l.own) }
-
-// Who asks why is told who is ahead at that moment, and not who was when the wait began.
-func TestWhyAsksWhoIsAheadNow(t *testing.T) {
-	t.Parallel()
-	on := func(host string, holding bool) lock.Holder {
-		return lock.Holder{Host: host, PID: 9, Service: "web", UpdateID: host, Holding: holding}
-	}
-	for _, test := range []struct {
-		name string
-		tell func(ctx context.Context, own lock.Holder) ([]lock.Holder, error)
-		want string
-		none string // of this
-	}{
-		{"another holds by now", func(_ context.Context, own lock.Holder) ([]lock.Holder, error) {
-			return []lock.Holder{on("web-08", true), on("web-09", false), own, on("web-10", false)}, nil
-		}, "held by web-08 (pid 9, service web), since 0001-01-01T00:00:00Z, and 1 more ahead", "web-07"},
-		{"its turn has just come", func(_ context.Context, own lock.Holder) ([]lock.Holder, error) {
-			return []lock.Holder{own, on("web-10", false)}, nil
-		}, "step slot", "web-"},
-		{"only holders are known", func(context.Context, lock.Holder) ([]lock.Holder, error) {
-			return []lock.Holder{on("web-08", true)}, nil
-		}, "held by web-08", "more ahead"},
-		{"it refuses", func(context.Context, lock.Holder) ([]lock.Holder, error) { return nil, errors.New("no") }, "held by web-07", "no:"},
-		{"it does not answer", func(ctx context.Context, _ lock.Holder) ([]lock.Holder, error) {
-			<-ctx.Done()
-			return nil, context.Cause(ctx)
-		}, "held by web-07", "deadline"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				w.source.publish(pack(t, "1"), "r1")
-				w.service.Turn = &dropship.Turn{Locker: &line{queue: w.queues(), tell: test.tell}, Group: "web", Slots: 1}
-				a, _ := w.start(w.service)
-				began := time.Now()
-				got, err := a.Why(t.Context(), "web")
-				if err != nil || !strings.Contains(got.Text, test.want) || strings.Contains(got.Text, test.none) {
-					t.Errorf("got %+v, error %v, want %q and no %q", got, err, test.want, test.none)
-				}
-				if took := time.Since(began); took > time.Second {
-					t.Errorf("it took %s", took)
-				}
-			})
-		})
-	}
-}
-
 func TestReasonBeforeTheFirstCheckIsThrough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,8 +159,9 @@ func TestReasonBeforeTheFirstCheckIsThrough(t *testing.T) {
 		w.source.publish(pack(t, "1"), "r1")
 		w.source.set(func(s *source) { s.onStat = func() { time.Sleep(time.Second) } })
 		a, _ := w.start(w.service)
-		if got := status(t, a).Reason; got.Code != dropship.ReasonNotChecked {
-			t.Errorf("got %+v", got)
+		want := "not checked yet, since the agent started: asking for mem://bucket/web.tar.gz, since " + bubbleStart
+		if got := status(t, a).Reason; got.Code != dropship.ReasonNotChecked || got.Text != want {
+			t.Errorf("got %+v, want %q", got, want)
 		}
 	})
 }

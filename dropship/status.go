@@ -73,6 +73,6 @@ func (a *Agent) status(l *loop) Status {
 	if err == nil {
 		err = perr
 	}
-	st.Reason = reason(st, s.File, left, a.Rejected(), err)
+	st.Reason = reason(st, s, left, a.Rejected(), err)
 	return st
 }

@@ -23,7 +23,10 @@ type Activity struct {
 	Done         int64         `json:"done,omitempty"`  // bytes of the download
 	Total        int64         `json:"total,omitempty"` // -1: not known
 	Group        string        `json:"group,omitempty"`
-	Ahead        []lock.Holder `json:"ahead,omitempty"` // in line for the slot, holders first
+	Ahead        []lock.Holder `json:"ahead,omitempty"`   // in line for the slot, holders first
+	AheadAt      time.Time     `json:"ahead_at,omitzero"` // when they were
+
+	stepEnded bool // the step is through, and the next has not begun
 }
 
 // A Check is what came of the last one that ended.
@@ -34,7 +37,9 @@ type Check struct {
 	Error   string    `json:"error,omitempty"`
 	// FailingSince is when the first check of those that failed in a row, up to this one, did.
 	FailingSince time.Time `json:"failing_since,omitzero"`
-	err          error
+
+	err   error
+	since time.Time // when the first of those did that failed in a row for the same reason
 }
 
 // live is what an agent knows of a service and no file.
@@ -82,11 +87,13 @@ func (l *live) observe(e Event) {
 	case UpdateBegun:
 		a.UpdateID, a.Status, a.Hash, a.PreviousHash, a.By = e.UpdateID, e.Status, e.Hash, e.PreviousHash, e.By
 	case StepBegun:
-		a.Step, a.StepSince, a.Hook, a.Ahead = e.Step, e.Time, nil, nil
+		a.Step, a.StepSince, a.stepEnded, a.Hook, a.Ahead, a.AheadAt = e.Step, e.Time, false, nil, nil, time.Time{}
+	case StepEnded:
+		a.stepEnded = true
 	case Progress:
 		a.Done, a.Total = e.Done, e.Total
 	case Waiting:
-		a.Group, a.Ahead = e.Group, e.Ahead
+		a.Group, a.Ahead, a.AheadAt = e.Group, e.Ahead, e.Time
 	case HookBegun:
 		a.Hook = e.Hook
 	case HookEnded:
@@ -109,9 +116,12 @@ func (l *live) ended(e Event) {
 	}
 	c := &Check{At: e.Time, Outcome: e.Outcome, Step: e.Step, Error: e.Error, err: e.Err}
 	if e.Err != nil {
-		c.FailingSince = e.Time
-		if l.check != nil && !l.check.FailingSince.IsZero() {
-			c.FailingSince = l.check.FailingSince
+		c.FailingSince, c.since = e.Time, e.Time
+		if last := l.check; last != nil && last.err != nil {
+			c.FailingSince = last.FailingSince
+			if last.code() == c.code() {
+				c.since = last.since
+			}
 		}
 	}
 	l.check = c

@@ -44,23 +44,27 @@ func (u *update) acquire(ctx context.Context, rel install.Release) (lease lock.L
 // aheadTimeout bounds the question who is ahead, since a person waits for the answer.
 const aheadTimeout = time.Second
 
-// ahead returns who is ahead of an update in line now, or who was as far as is known, where the locker does not say.
-func ahead(ctx context.Context, t *Turn, a Activity) []lock.Holder {
+// askAhead brings what is known of who is ahead of an update in line up to now. An error says why that is not known;
+// neither is it where the locker does not tell.
+func (t *Turn) askAhead(ctx context.Context, a *Activity) error {
 	line, ok := t.Locker.(lock.Line)
 	if !ok {
-		return a.Ahead
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, aheadTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, aheadTimeout, fmt.Errorf("no answer within %s", aheadTimeout))
 	defer cancel()
 	all, err := line.Line(ctx, t.Group)
 	if err != nil {
-		return a.Ahead
+		return err
 	}
+	a.AheadAt = time.Time{} // now
 	if i := slices.IndexFunc(all, func(h lock.Holder) bool { return h.UpdateID == a.UpdateID }); i >= 0 {
-		return all[:i]
+		a.Ahead = all[:i]
+		return nil
 	}
 	// A locker that knows holders alone; or it has left the line just now.
-	return slices.DeleteFunc(all, func(h lock.Holder) bool { return !h.Holding })
+	a.Ahead = slices.DeleteFunc(all, func(h lock.Holder) bool { return !h.Holding })
+	return nil
 }
 
 // release gives the slot back, also when the agent is being stopped.

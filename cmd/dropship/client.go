@@ -79,22 +79,17 @@ func (r *running) choose(ctx context.Context, names []string) ([]dropship.Status
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(s dropship.Status) bool { return s.Name == name })
 		if i < 0 {
-			return nil, unknown(name, all)
+			names := make([]string, len(all))
+			for i, s := range all {
+				names[i] = s.Name
+			}
+			return nil, unknown(name, names, "status")
 		}
 		if !slices.ContainsFunc(chosen, func(s dropship.Status) bool { return s.Name == name }) {
 			chosen = append(chosen, all[i])
 		}
 	}
 	return chosen, nil
-}
-
-// unknown is the error of a service that the agent does not keep.
-func unknown(name string, all []dropship.Status) error {
-	names := make([]string, len(all))
-	for i, s := range all {
-		names[i] = s.Name
-	}
-	return &exitError{exitUsage, fmt.Errorf("no service %q is configured: there %s", name, known(names))}
 }
 
 // by is who runs this command, as the agent and the history know persons.

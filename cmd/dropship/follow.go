@@ -109,9 +109,5 @@ func behind(group string, ahead []lock.Holder) string {
 	if len(ahead) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("waiting for a slot of group %s behind %s, since %s", group, ahead[0], local(ahead[0].Since))
-	if n := len(ahead) - 1; n > 0 {
-		text += fmt.Sprintf(", and %d more", n)
-	}
-	return text
+	return fmt.Sprintf("waiting for a slot of group %s behind %s", group, firstOf(ahead))
 }

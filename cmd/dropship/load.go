@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/dropship/config"
@@ -85,7 +84,7 @@ func choose(services []*dropship.Service, names []string) ([]*dropship.Service, 
 	for _, name := range names {
 		i := slices.IndexFunc(services, func(s *dropship.Service) bool { return s.Name == name })
 		if i < 0 {
-			return nil, &exitError{exitUsage, fmt.Errorf("no service %q is configured: there %s", name, known(namesOf(services)))}
+			return nil, unknown(name, namesOf(services), "plan")
 		}
 		if !slices.Contains(chosen, services[i]) {
 			chosen = append(chosen, services[i])
@@ -102,15 +101,17 @@ func namesOf(services []*dropship.Service) []string {
 	return names
 }
 
-// known names the services that there are.
-func known(names []string) string {
-	switch len(names) {
-	case 0:
-		return "is none"
-	case 1:
-		return "is " + names[0]
+// unknown is the error of a service that is not configured. It names the one that was meant, if there is one like it,
+// and the command that lists all: there may be a thousand.
+func unknown(name string, names []string, lists string) error {
+	meant := config.Similar(name, names)
+	switch {
+	case len(names) == 0:
+		return &exitError{exitUsage, fmt.Errorf("no service %q is configured, and no other", name)}
+	case meant != "":
+		return &exitError{exitUsage, fmt.Errorf("no service %q is configured: did you mean %q? dropship %s lists all", name, meant, lists)}
 	default:
-		return "are " + strings.Join(names, ", ")
+		return &exitError{exitUsage, fmt.Errorf("no service %q is configured: dropship %s lists all", name, lists)}
 	}
 }
 

@@ -83,7 +83,7 @@ func (p page) update(u dropship.Record) {
 	}
 	p.hang("", color, fmt.Sprintf("%s %s: %s in %s", u.Status, u.UpdateID, result(u), took(u.Took)))
 	p.line("to", "%s", cmp.Or(u.Hash, "a hash that was not known yet"))
-	p.line("began", "%s", local(u.Started))
+	p.line("began", "%s", dropship.LocalTime(u.Started))
 	if u.By != "" {
 		p.line("asked for", "by %s", u.By)
 	}

@@ -90,7 +90,7 @@ func (a *app) pause(ctx context.Context, r *running, names []string, p dropship.
 func pausedLine(p dropship.Pause, updating bool) string {
 	text := "paused until it is resumed"
 	if !p.Until.IsZero() {
-		text = "paused until " + local(p.Until)
+		text = "paused until " + dropship.LocalTime(p.Until)
 	}
 	if updating {
 		text += "; the update whose hooks have begun is completed"

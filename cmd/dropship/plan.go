@@ -122,7 +122,7 @@ func (p page) plan(s dropship.Plan, now time.Time) {
 		p.line("download", "%s", human(s.Fetch))
 	}
 	p.files(s)
-	p.slot(s.Slot, now)
+	p.slot(s.Slot)
 	p.chain("before", s.Before)
 	p.line("switch", "%s", s.Destination)
 	p.chain("after", s.After)
@@ -187,7 +187,7 @@ func (p page) path(mark, name string) {
 }
 
 // slot says which turn would be taken, and after whom.
-func (p page) slot(s *dropship.PlannedSlot, now time.Time) {
+func (p page) slot(s *dropship.PlannedSlot) {
 	if s == nil {
 		return
 	}
@@ -199,7 +199,7 @@ func (p page) slot(s *dropship.PlannedSlot, now time.Time) {
 	holding := 0
 	for _, h := range s.Line {
 		if h.Holding {
-			p.line("held by", "%s, for %s", h, since(h.Since, now))
+			p.line("held by", "%s", inLine(h))
 			holding++
 		}
 	}
@@ -210,9 +210,17 @@ func (p page) slot(s *dropship.PlannedSlot, now time.Time) {
 	}
 }
 
+// inLine names who takes a turn, and says since when it stands in line: when its turn came nobody tells.
+func inLine(h lock.Holder) string {
+	if h.Since.IsZero() { // it could not be read
+		return h.String()
+	}
+	return fmt.Sprintf("%s, in line since %s", h, dropship.LocalTime(h.Since))
+}
+
 // firstOf names who comes first, and how many come after.
 func firstOf(line []lock.Holder) string {
-	text := line[0].String()
+	text := inLine(line[0])
 	if n := len(line) - 1; n > 0 {
 		text += fmt.Sprintf(", and %d more", n)
 	}
@@ -253,7 +261,7 @@ func plannedOver(s dropship.Plan) string {
 	case s.Installed.At.IsZero():
 		return s.Installed.Hash
 	default:
-		return fmt.Sprintf("%s (since %s)", s.Installed.Hash, local(s.Installed.At))
+		return fmt.Sprintf("%s (since %s)", s.Installed.Hash, dropship.LocalTime(s.Installed.At))
 	}
 }
 

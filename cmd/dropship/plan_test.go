@@ -70,7 +70,7 @@ func plans() []dropship.Plan {
 		},
 		{
 			Service: "docs", Artifact: "s3://artifacts/docs.tar.gz", Destination: "/srv/docs", Present: true, Installed: installedFor(oldHash, 2*time.Hour),
-			Repository: remote(500), Outcome: dropship.Quarantine, Reason: "hash " + newHash + " failed on web-12 at 2026-03-14T02:50:00Z: after hook 2 failed: " + hostile,
+			Repository: remote(500), Outcome: dropship.Quarantine, Reason: "hash " + newHash + " failed on web-12 at 2026-03-14 02:50:00 UTC: after hook 2 failed: " + hostile,
 		},
 		{Service: "cart", Artifact: "s3://artifacts/cart.tar.gz", Destination: "/srv/cart", Present: true, Installed: installedFor(oldHash, 2*time.Hour), Repository: remote(500), Outcome: dropship.UpToDate},
 		{Service: "gone", Artifact: "s3://artifacts/gone.tar.gz", Destination: "/srv/gone", Error: "check: cannot stat s3://artifacts/gone.tar.gz: the artifact does not exist", Step: dropship.StepCheck},

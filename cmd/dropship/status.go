@@ -137,19 +137,19 @@ var wholeHash = regexp.MustCompile(`\b[0-9a-f]{32}\b`)
 // shorten leaves of each hash in a text what tells it from others, so that more of the text fits in a line.
 func shorten(text string) string { return wholeHash.ReplaceAllStringFunc(text, shortHash) }
 
-// atTime is when something was, among other words.
-var atTime = regexp.MustCompile(` at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+// atTime is when something was, as dropship.LocalTime writes it, among other words.
+var atTime = regexp.MustCompile(` (at|since) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z0-9+-]+`)
 
 // note is a reason below a line that has its code: what it comes to, rather than when it was.
 func note(r dropship.Reason) string {
-	return strings.TrimPrefix(atTime.ReplaceAllString(shorten(r.Text), ""), string(r.Code)+": ")
+	return strings.TrimPrefix(atTime.ReplaceAllString(shorten(r.Text), ""), strings.ReplaceAll(string(r.Code), "-", " ")+": ")
 }
 
 // pauseNote says by whom, since when, how long and why.
 func pauseNote(p dropship.Pause, now time.Time) string {
 	text := fmt.Sprintf("by %s, %s ago", p.By, since(p.Since, now))
 	if !p.Until.IsZero() {
-		text += ", until " + p.Until.Local().Format("2006-01-02 15:04")
+		text += ", until " + p.Until.Local().Format("2006-01-02 15:04 MST")
 	}
 	return text + ": " + p.Reason
 }
@@ -193,7 +193,7 @@ func (p page) details(s dropship.Status, kept []dropship.Kept, now time.Time) {
 		p.line("quarantined", "%s", q)
 	}
 	if f := s.Failed; f != nil {
-		p.line("failed", "%s at %s: %s", f.Hash, f.At.UTC().Format(time.RFC3339), f.Error)
+		p.line("failed", "%s at %s: %s", f.Hash, dropship.LocalTime(f.At), f.Error)
 	}
 	for _, name := range s.Unfinished {
 		p.line("unfinished", "%s", name)
@@ -222,6 +222,9 @@ func doing(a dropship.Activity, now time.Time) string {
 		text += fmt.Sprintf(", %d of %s", a.Done, size(a.Total))
 	case a.Step == dropship.StepSlot && len(a.Ahead) > 0:
 		text += ", " + behind(a.Group, a.Ahead)
+		if !a.AheadAt.IsZero() { // an agent older than this command does not tell
+			text += fmt.Sprintf(", as of %s ago", since(a.AheadAt, now))
+		}
 	}
 	return text
 }
@@ -233,7 +236,7 @@ func came(c dropship.Check) string {
 	}
 	text := cmp.Or(string(c.Outcome), "failed") + ": " + c.Error
 	if c.FailingSince.Before(c.At) {
-		text += fmt.Sprintf(" (failing since %s)", c.FailingSince.UTC().Format(time.RFC3339))
+		text += fmt.Sprintf(" (failing since %s)", dropship.LocalTime(c.FailingSince))
 	}
 	return text
 }
@@ -245,12 +248,12 @@ func installedNow(in *dropship.Installed) string {
 	case in.At.IsZero():
 		return cmp.Or(in.Hash, "hash not known")
 	default:
-		return fmt.Sprintf("%s (since %s, update %s)", cmp.Or(in.Hash, "hash not known"), local(in.At), in.UpdateID)
+		return fmt.Sprintf("%s (since %s, update %s)", cmp.Or(in.Hash, "hash not known"), dropship.LocalTime(in.At), in.UpdateID)
 	}
 }
 
 func keptLine(k dropship.Kept) string {
-	text := fmt.Sprintf("%s, staged %s", cmp.Or(k.Hash, k.ID), local(k.Staged))
+	text := fmt.Sprintf("%s, staged %s", cmp.Or(k.Hash, k.ID), dropship.LocalTime(k.Staged))
 	if k.Current {
 		text += " (current)"
 	}
@@ -269,9 +272,6 @@ func size(bytes int64) string {
 	}
 	return count(int(bytes), "byte")
 }
-
-// local is a time as the clock on the wall shows it.
-func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
 
 // since is how long ago something was.
 func since(t, now time.Time) string {

@@ -54,14 +54,14 @@ func everyState() []dropship.Status {
 		{Name: "mail", Installed: installedFor(oldHash, 9*time.Second), Repository: remote(oldHash), Paused: pause, Reason: reason(dropship.ReasonUpToDate, "up to date, and "+pause.String(), "")},
 		{
 			Name: "猫-the-service-with-the-longest-name-of-all-of-them", Installed: installedFor("", 0), Repository: remote(""),
-			Reason: reason(dropship.ReasonUnreachable, "repository unreachable since 2026-03-14T02:41:07Z: cannot stat https://artifacts.example.com/web.tar.gz: connection refused", "mend the repository, or the way to it"),
+			Reason: reason(dropship.ReasonUnreachable, "repository unreachable since 2026-03-14 02:41:07 UTC: cannot stat https://artifacts.example.com/web.tar.gz: connection refused", "mend the repository, or the way to it"),
 		},
 		{
 			Name: "web", Artifact: "s3://artifacts/web.tar.gz", Destination: "/srv/web", Group: "web",
 			Installed: installedFor(oldHash, 73*time.Hour), Repository: remote(newHash), SeenAt: now.Add(-12 * time.Second),
 			Activity: &dropship.Activity{
 				UpdateID: "20260314T025958Z-0c2f61aa", Status: hooks.StatusRollback, Hash: oldHash, By: "rita@web-07", Step: dropship.StepSlot,
-				StepSince: now.Add(-90 * time.Second), Group: "web",
+				StepSince: now.Add(-90 * time.Second), Group: "web", AheadAt: now.Add(-20 * time.Second),
 				Ahead: []lock.Holder{{Host: "web-12", PID: 4711, Service: "web", Since: now.Add(-3 * time.Minute)}, {Host: "web-13"}},
 			},
 			LastCheck:   &dropship.Check{At: now.Add(-12 * time.Second), Outcome: dropship.Quarantine},

@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 )
 
-// similar returns the one of names that was most likely meant by name, or nothing.
-func similar(name string, names []string) string {
+// Similar returns the one of names that was most likely meant by name, or nothing.
+func Similar(name string, names []string) string {
 	best, fewest := "", len([]rune(name))*2/5+1 // fewer than so many edits
 	fewest = max(fewest, 3)
 	for _, candidate := range slices.Sorted(slices.Values(names)) {
@@ -26,7 +26,7 @@ func similar(name string, names []string) string {
 
 // didYouMean returns a sentence to end a message with, or nothing.
 func didYouMean(name string, names []string) string {
-	if s := similar(name, names); s != "" {
+	if s := Similar(name, names); s != "" {
 		return fmt.Sprintf(" %s %q?", suggestion, s)
 	}
 	return ""

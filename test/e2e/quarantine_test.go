@@ -63,7 +63,7 @@ func TestBadReleaseCostsOneMachineOneRollback(t *testing.T) {
 	if other == first {
 		other = f.machines[1]
 	}
-	says := regexp.MustCompile("hash " + bad + " failed on " + first.host + ` at 20\S+Z: after hook 2 failed with exit status 1: script`)
+	says := regexp.MustCompile("hash " + bad + " failed on " + first.host + ` at ` + aTime + `: after hook 2 failed with exit status 1: script`)
 	for _, command := range []string{"plan", "apply"} {
 		want := map[string]int{"plan": 0, "apply": 1}[command]
 		if out, _, code := other.run(command); code != want || !says.MatchString(out) || strings.Contains(out, "secret output") {

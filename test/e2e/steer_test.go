@@ -193,7 +193,7 @@ func TestRollbackIsGivenUpWhileItWaits(t *testing.T) {
 	ran, before := d.read("ran"), len(d.history())
 	other.write("hang", "")
 	other.start()
-	other.wantWhy("web", dropship.ReasonUpdating, `update \S+ is under way: step before, .+`, "wait for its end")
+	other.wantWhy("web", dropship.ReasonUpdating, `update \S+ is under way since .+: step before since .+`, "wait for its end")
 
 	a := d.ask("rollback", "web")
 	a.waitSays(t, "web: waiting for a slot of group "+group+" behind web-02 (pid ")
@@ -255,7 +255,7 @@ func TestPauseGivesUpAPlaceInLine(t *testing.T) {
 	d.update(artifacts, "1")
 	other.write("hang", "")
 	other.start()
-	other.wantWhy("web", dropship.ReasonUpdating, `update \S+ is under way: step before, .+`, "wait for its end")
+	other.wantWhy("web", dropship.ReasonUpdating, `update \S+ is under way since .+: step before since .+`, "wait for its end")
 	publish(t, artifacts, version(t, "2"))
 	d.wantWhy("web", dropship.ReasonWaiting, "waiting for a slot of group .+", "wait for its turn, or see to what web-02 is doing")
 	if out := d.must("pause", "web", "--reason", "not now"); out != "web: paused until it is resumed\n" {

@@ -21,7 +21,8 @@ import (
 
 const (
 	aHash = `[0-9a-f]{32}`
-	aTime = `20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ`
+	aTime = `20\d\d-\d\d-\d\d \d\d:\d\d:\d\d [A-Z0-9+-]+`
+	aTry  = ` \((trying again: asking for \S+, since|tried again (now|at)).*\)`
 	aUser = `\w+@\S+`
 )
 
@@ -130,11 +131,11 @@ func TestWhyRepositoryUnreachable(t *testing.T) {
 	d.start()
 	d.wantWhy("web", dropship.ReasonUpToDate, "up to date at "+aHash, "")
 	f.set(cuts)
-	r := d.wantWhy("web", dropship.ReasonUnreachable, "repository unreachable since "+aTime+`: cannot stat s3://`+b.name+`/web\.tar\.gz: .+`, "mend the repository, or the way to it")
+	r := d.wantWhy("web", dropship.ReasonUnreachable, "repository unreachable since "+aTime+`: cannot stat s3://`+b.name+`/web\.tar\.gz: .+`+aTry, "mend the repository, or the way to it")
 	d.wantRecent("since", r.Since)
 	// It stays the time of the first failure.
 	waitFor(t, limit, "another check", func() bool { return strings.Contains(f.asked(), "HEAD") && r.Until.Before(time.Now()) })
-	if again := d.wantWhy("web", dropship.ReasonUnreachable, "repository unreachable since "+r.Since.UTC().Format(time.RFC3339)+": .+", "mend the repository, or the way to it"); !again.Since.Equal(r.Since) {
+	if again := d.wantWhy("web", dropship.ReasonUnreachable, "repository unreachable since "+regexp.QuoteMeta(dropship.LocalTime(r.Since))+": .+", "mend the repository, or the way to it"); !again.Since.Equal(r.Since) {
 		t.Errorf("unreachable since %s, and later since %s", r.Since, again.Since)
 	}
 	f.set(passes)
@@ -146,7 +147,7 @@ func TestWhyArtifactAbsent(t *testing.T) {
 	artifacts := t.TempDir()
 	d := newDaemon(t, map[string]string{"dropship.hcl": web(artifacts, "")})
 	d.start()
-	d.wantWhy("web", dropship.ReasonAbsent, `cannot stat file://\S+/web\.tar\.gz: artifact does not exist`, "publish the artifact, or mend its path in the configuration")
+	d.wantWhy("web", dropship.ReasonAbsent, "artifact absent since "+aTime+`: cannot stat file://\S+/web\.tar\.gz: artifact does not exist`+aTry, "publish the artifact, or mend its path in the configuration")
 }
 
 // A proxy on the way changes a byte of each download.
@@ -187,7 +188,7 @@ func TestWhyVerificationFailed(t *testing.T) {
 }
 `, b.name)})
 	d.start()
-	d.wantWhy("web", dropship.ReasonVerification, `verification failed: .*(checksum|md5).*`, "publish the artifact anew")
+	d.wantWhy("web", dropship.ReasonVerification, "verification failed since "+aTime+": .*(checksum|md5).*"+aTry, "publish the artifact anew")
 }
 
 func TestWhyDiskFull(t *testing.T) {
@@ -201,7 +202,7 @@ func TestWhyDiskFull(t *testing.T) {
 	d := newDaemon(t, nil)
 	d.write("dropship.hcl", strings.Replace(web(artifacts, ""), `destination = "web"`, fmt.Sprintf("destination = %q", small.Dir+"/web"), 1))
 	d.start()
-	d.wantWhy("web", dropship.ReasonDiskFull, "disk full: .*"+regexp.QuoteMeta(small.Dir)+".*", "make room")
+	d.wantWhy("web", dropship.ReasonDiskFull, "disk full since "+aTime+": .*"+regexp.QuoteMeta(small.Dir)+".*"+aTry, "make room")
 	if err := small.Empty(); err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +224,10 @@ func TestWhyBackingOff(t *testing.T) {
 		out, _, _ := d.run("check", "web")
 		return strings.Contains(out, "tried again in")
 	})
-	r := d.wantWhy("web", dropship.ReasonBackingOff, "backing off until "+aTime+": .*before hook 1, script: .+: exit status 1",
+	r := d.wantWhy("web", dropship.ReasonBackingOff, "backing off until "+aTime+", failing since "+aTime+": .*before hook 1, script: .+: exit status 1",
 		"mend what failed, and dropship retry web, or publish another artifact")
-	if left := time.Until(r.Until); left < 5*time.Minute || left > 10*time.Minute {
-		t.Errorf("tried again in %s, want ten minutes after the second time", left)
+	if left := time.Until(r.Until); left < 5*time.Minute || left > 12*time.Minute {
+		t.Errorf("tried again in %s, want at the first check ten minutes after the second time", left)
 	}
 	d.remove("broken")
 	if out, errOut, code := d.run("retry", "web"); code != 0 {
@@ -252,7 +253,7 @@ service "web" {
 }
 `, f.URL)})
 	d.start()
-	d.wantWhy("web", dropship.ReasonNotChecked, "not checked yet, since the agent started", "wait for the check, or dropship check web")
+	d.wantWhy("web", dropship.ReasonNotChecked, "not checked yet, since the agent started: asking for "+regexp.QuoteMeta(f.URL)+"/web.tar.gz, since "+aTime, "wait for the check, or dropship check web")
 }
 
 // The mistake counts for the service whose file it is in, and for one that is only in the new configuration; the others
@@ -275,7 +276,7 @@ func TestWhyConfigurationRejected(t *testing.T) {
 	d.write("services/new.hcl", service("new", ""))
 	d.signal(hangup)
 	const remedy = "mend the file, and reload the agent"
-	rejected := `the configuration was rejected, and the one before is in force: services/web\.hcl:3:\d+: .+`
+	rejected := "the configuration was rejected at " + aTime + `, and the one before is in force: services/web\.hcl:3:\d+: .+`
 	r := d.wantWhy("web", dropship.ReasonConfiguration, rejected, remedy)
 	d.wantRecent("since", r.Since)
 	d.wantWhy("new", dropship.ReasonConfiguration, "not configured: "+rejected, remedy)
@@ -287,7 +288,7 @@ func TestWhyConfigurationRejected(t *testing.T) {
 	d.signal(hangup)
 	d.wantWhy("new", dropship.ReasonUpToDate, "up to date at "+aHash, "")
 	d.wantWhy("web", dropship.ReasonUpToDate, "up to date at "+aHash, "")
-	if _, errOut, code := d.run("why", "wbe"); code != 2 || !strings.Contains(errOut, `no service "wbe" is configured: there are cart, new, web`) {
+	if _, errOut, code := d.run("why", "wbe"); code != 2 || !strings.Contains(errOut, `no service "wbe" is configured: did you mean "web"? dropship status lists all`) {
 		t.Errorf("why of an unknown service: exit %d\n%s", code, errOut)
 	}
 }
@@ -303,7 +304,7 @@ func TestWhyNoSlot(t *testing.T) {
 	d.wantWhy("web", dropship.ReasonUpToDate, "up to date at "+aHash, "")
 	consul.Stop()
 	publish(t, artifacts, version(t, "2"))
-	d.wantWhy("web", dropship.ReasonLock, "no slot: .+", "mend the lock service, or the way to it")
+	d.wantWhy("web", dropship.ReasonLock, "no slot since "+aTime+": .+ \\((tried again|trying again).+\\)", "mend the lock service, or the way to it")
 	consul.Start()
 	d.wantWhy("web", dropship.ReasonUpToDate, "up to date at "+md5Hex(version(t, "2")), "")
 }
@@ -323,10 +324,10 @@ func TestWhyWaitingForASlot(t *testing.T) {
 			holder, waiter := newMember(t, "web-01", lock, group, artifacts), newMember(t, "web-02", lock, group, artifacts)
 			holder.write("hang", "")
 			holder.start()
-			r := holder.wantWhy("web", dropship.ReasonUpdating, `update \S+ is under way: step before, before hook 1, script.*`, "wait for its end")
+			r := holder.wantWhy("web", dropship.ReasonUpdating, `update \S+ is under way since `+aTime+": step before since "+aTime+", before hook 1, script.*", "wait for its end")
 			holder.wantRecent("since", r.Since)
 			waiter.start()
-			r = waiter.wantWhy("web", dropship.ReasonWaiting, "waiting for a slot of group "+group+` for \d+s: held by web-01 \(pid \d+, service web\), since `+aTime,
+			r = waiter.wantWhy("web", dropship.ReasonWaiting, "waiting for a slot of group "+group+` for \d+s: held by web-01 \(pid \d+, service web\), in line since `+aTime,
 				"wait for its turn, or see to what web-01 is doing")
 			waiter.wantRecent("since", r.Since)
 			holder.remove("hang")
