@@ -111,7 +111,7 @@ func (s *Server) retry(r *http.Request, req byRequest) (any, error) {
 
 func (s *Server) pause(r *http.Request, req pauseRequest) (any, error) {
 	name := r.PathValue("service")
-	updating, err := s.agent.Pause(name, dropship.Pause{By: req.By, Reason: req.Reason, Until: req.Until})
+	updating, err := s.agent.Pause(name, dropship.Pause{By: req.By, Reason: req.Reason, Until: req.Until.Time})
 	return told(pauseReply{updating}, s.explained(name, err))
 }
 

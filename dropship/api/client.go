@@ -94,7 +94,7 @@ func (c *Client) Retry(ctx context.Context, service, by string) ([]dropship.Quar
 
 // Pause is dropship.Agent.Pause. The agent says since when.
 func (c *Client) Pause(ctx context.Context, service string, p dropship.Pause) (updating bool, err error) {
-	r, err := quick[pauseReply](ctx, c, http.MethodPost, path(service, "/pause"), pauseRequest{p.By, p.Reason, p.Until})
+	r, err := quick[pauseReply](ctx, c, http.MethodPost, path(service, "/pause"), pauseRequest{p.By, p.Reason, moment{p.Until}})
 	return r.Updating, err
 }
 

@@ -76,16 +76,19 @@ func TestWhatIsRefused(t *testing.T) {
 		{"POST", "/v1/services/web/check", `{"by":"ann@desk"}`, 400, api.CodeBadRequest, `unknown field "by"`},
 		{"POST", "/v1/services/web/rollback", "", 400, api.CodeBadRequest, "by is missing"},
 		{"POST", "/v1/services/web/rollback", `{"to":"beef","hash":"beef"}`, 400, api.CodeBadRequest, `unknown field "hash"`},
-		{"POST", "/v1/services/web/rollback", `{"by":"ann@desk"`, 400, api.CodeBadRequest, "unexpected EOF"},
+		{"POST", "/v1/services/web/rollback", `{"by":"ann@desk"`, 400, api.CodeBadRequest, "cannot read the body: it ends in the middle of the JSON"},
 		{"POST", "/v1/services/web/rollback", `{"by":"ann@desk"} {}`, 400, api.CodeBadRequest, "more behind the object"},
-		{"POST", "/v1/services/web/rollback", `["ann@desk"]`, 400, api.CodeBadRequest, "array"},
+		{"POST", "/v1/services/web/rollback", `["ann@desk"]`, 400, api.CodeBadRequest, "cannot read the body: it has to be a JSON object, and is an array"},
+		{"POST", "/v1/services/web/rollback", `by=ann`, 400, api.CodeBadRequest, "cannot read the body: it is no JSON: invalid character 'b' looking for beginning of value, at byte 1"},
 		{"POST", "/v1/services/web/rollback", `{"by":"ann@desk","to":"be\u001b[2Jef"}`, 400, api.CodeBadRequest, "to has characters"},
 		{"POST", "/v1/services/web/retry", `{"by":"ann\n@desk"}`, 400, api.CodeBadRequest, "by has characters"},
-		{"POST", "/v1/services/web/retry", `{"by":5}`, 400, api.CodeBadRequest, "number"},
+		{"POST", "/v1/services/web/retry", `{"by":5}`, 400, api.CodeBadRequest, "cannot read the body: by has to be a string, and is a number"},
 		{"POST", "/v1/services/web/resume", `{"by":"` + strings.Repeat("a", 201) + `"}`, 400, api.CodeBadRequest, "by is longer than 200"},
 		{"POST", "/v1/services/web/pause", `{"by":"ann@desk","reason":"` + strings.Repeat("a", 1001) + `"}`, 400, api.CodeBadRequest, "reason is longer than 1000"},
 		{"POST", "/v1/services/web/pause", `{"by":"ann@desk","until":"2020-01-02T03:04:05Z"}`, 400, api.CodeBadRequest, "2020-01-02T03:04:05Z is over"},
-		{"POST", "/v1/services/web/pause", `{"by":"ann@desk","until":"tomorrow"}`, 400, api.CodeBadRequest, "tomorrow"},
+		{"POST", "/v1/services/web/pause", `{"by":"ann@desk","until":"tomorrow"}`, 400, api.CodeBadRequest, `until: "tomorrow" is no time; one is "2026-01-02T15:04:05Z" (RFC 3339)`},
+		{"POST", "/v1/services/web/pause", `{"by":"ann@desk","until":5}`, 400, api.CodeBadRequest, `until: 5 is no time; one is "2026-01-02T15:04:05Z" (RFC 3339)`},
+		{"POST", "/v1/services/web/pause", `{"by":"ann@desk","until":"` + strings.Repeat("9", 1000) + `"}`, 400, api.CodeBadRequest, `999… is no time`},
 		{"POST", "/v1/services/web/pause", `{"by":"ann@desk","since":"2020-01-02T03:04:05Z"}`, 400, api.CodeBadRequest, `unknown field "since"`},
 		{"POST", "/v1/services/web/pause", `{"by":"` + strings.Repeat("a", 70_000) + `"}`, 413, api.CodeTooLarge, "more than 65536 bytes"},
 		{"POST", "/v1/services/web/rollback", `{"by":"ann@desk"}`, 409, api.CodeNoRelease, "no such release"},
@@ -101,6 +104,11 @@ func TestWhatIsRefused(t *testing.T) {
 		}
 		if got := response.Header.Get("Content-Type"); got != "application/json" {
 			t.Errorf("%s %s: got type %q", test.method, test.path, got)
+		}
+		for _, foreign := range []string{"Go ", "struct", "unmarshal", "parsing time", "json: "} {
+			if strings.Contains(body.Error.Message, foreign) {
+				t.Errorf("%s %s %s: %q speaks of %q", test.method, test.path, test.body, body.Error.Message, foreign)
+			}
 		}
 		if allow := response.Header.Get("Allow"); (allow != "") != (test.status == 405) {
 			t.Errorf("%s %s: got Allow %q", test.method, test.path, allow)

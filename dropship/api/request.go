@@ -63,7 +63,31 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &Error{Code: CodeTooLarge, Message: fmt.Sprintf("the body has more than %d bytes", maxBody)}
 	}
-	return &Error{Code: CodeBadRequest, Message: "cannot read the body as JSON: " + strings.TrimPrefix(err.Error(), "json: ")}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Code: CodeBadRequest, Message: "cannot read the body: " + inWords(err)}
+}
+
+// inWords is what is wrong with a body in the words of JSON, and not of the language that this is written in.
+func inWords(err error) string {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		article := "a"
+		if strings.HasPrefix(e.Value, "array") || strings.HasPrefix(e.Value, "object") {
+			article = "an"
+		}
+		if e.Field == "" {
+			return fmt.Sprintf("it has to be a JSON object, and is %s %s", article, e.Value)
+		}
+		return fmt.Sprintf("%s has to be a string, and is %s %s", e.Field, article, e.Value)
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("it is no JSON: %v, at byte %d", e, e.Offset)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it ends in the middle of the JSON"
+	}
+	return strings.TrimPrefix(err.Error(), "json: ") // that a field is unknown has no type
 }
 
 // What is wrong with a request, beyond its shape.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/dropship/dropship/dropship"
@@ -69,8 +70,25 @@ type (
 		By string `json:"by"`
 	}
 	pauseRequest struct {
-		By     string    `json:"by"`
-		Reason string    `json:"reason,omitempty"`
-		Until  time.Time `json:"until,omitzero"`
+		By     string `json:"by"`
+		Reason string `json:"reason,omitempty"`
+		Until  moment `json:"until,omitzero"`
 	}
 )
+
+// A moment is a time that says in the words of this API what is none.
+type moment struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *moment) UnmarshalJSON(b []byte) error {
+	if m.Time.UnmarshalJSON(b) == nil {
+		return nil
+	}
+	if len(b) > longestTime {
+		b = append(b[:longestTime:longestTime], "…"...)
+	}
+	return &Error{Code: CodeBadRequest, Message: fmt.Sprintf("until: %s is no time; one is %q (RFC 3339)", b, "2026-01-02T15:04:05Z")}
+}
+
+// longestTime bounds, in bytes, what is repeated of something that is no time.
+const longestTime = 50
