@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dropship/dropship/artifact"
 )
@@ -46,8 +47,20 @@ func (d *downloads) limit(atOnce int) {
 	}
 }
 
-// begin waits until one more download of source may be under way, or ctx ends; end says that it no longer is.
-func (d *downloads) begin(ctx context.Context, source string) (end func(), err error) {
+// A download is under way until its end.
+type download struct {
+	of     *downloads
+	store  *store
+	waited time.Duration // for others
+	began  time.Time     // after that
+
+	connections int // it has now
+	most        int // it had at once
+}
+
+// begin waits until one more download of source may be under way, or ctx ends.
+func (d *downloads) begin(ctx context.Context, source string) (*download, error) {
+	asked := time.Now()
 	d.mu.Lock()
 	s := d.store(source)
 	admitted := make(chan struct{})
@@ -57,7 +70,7 @@ func (d *downloads) begin(ctx context.Context, source string) (end func(), err e
 
 	select {
 	case <-admitted:
-		return func() { d.end(s) }, nil
+		return &download{of: d, store: s, waited: time.Since(asked), began: time.Now(), connections: 1, most: 1}, nil
 	case <-ctx.Done():
 	}
 	d.mu.Lock()
@@ -72,23 +85,35 @@ func (d *downloads) begin(ctx context.Context, source string) (end func(), err e
 	return nil, context.Cause(ctx)
 }
 
-// extra gives a download of source another connection if that leaves no other download without, and says so.
-func (d *downloads) extra(source string) (end func(), ok bool) {
+// extra gives a download another connection if that leaves no other download without, and says so.
+func (dl *download) extra() (end func(), ok bool) {
+	d, s := dl.of, dl.store
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := d.store(source)
 	if !d.room(s) || s.waiting.Len() > 0 {
 		return nil, false
 	}
 	s.busy++
-	return func() { d.end(s) }, true
+	dl.connections++
+	dl.most = max(dl.most, dl.connections)
+	return dl.end, true
 }
 
-func (d *downloads) end(s *store) {
+// end gives a connection back, the last one of which ends the download.
+func (dl *download) end() {
+	d := dl.of
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s.busy--
-	d.admit(s)
+	dl.connections--
+	dl.store.busy--
+	d.admit(dl.store)
+}
+
+// atOnce returns how many connections it had at once at the most.
+func (dl *download) atOnce() int {
+	dl.of.mu.Lock()
+	defer dl.of.mu.Unlock()
+	return dl.most
 }
 
 // admit lets those begin that have waited longest, as many as there is room for.
@@ -121,10 +146,10 @@ func (d *downloads) store(source string) *store {
 }
 
 // resuming returns how the download of an update goes on, and what it shares with the others of this machine.
-func (u *update) resuming(ctx context.Context) artifact.ResumeOptions {
+func (u *update) resuming(ctx context.Context, dl *download) artifact.ResumeOptions {
 	return artifact.ResumeOptions{
 		Bandwidth: &u.m.downloads.bandwidth,
-		Extra:     func() (end func(), ok bool) { return u.m.downloads.extra(u.Source.String()) },
+		Extra:     dl.extra,
 		OnResume: func(r artifact.Resume) {
 			u.log.WarnContext(ctx, "resuming the download", "offset", r.Offset, "delay", r.Delay, "error", r.Cause)
 		},

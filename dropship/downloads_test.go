@@ -3,12 +3,18 @@ package dropship_test
 import (
 	"context"
 	"errors"
+	"io"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/dropship/dropship/artifact"
+	"github.com/dropship/dropship/artifact/archive"
+	"github.com/dropship/dropship/artifact/install"
 	"github.com/dropship/dropship/dropship"
 )
 
@@ -19,20 +25,20 @@ type downloading struct {
 	t  *testing.T
 	m  *dropship.Machine
 	mu sync.Mutex
-	// begun are the names, and ends what ends the download of each.
+	// begun are the names, in order.
 	begun []string
-	ends  map[string]func()
+	under map[string]dropship.Download
 }
 
 func newDownloading(t *testing.T) *downloading {
-	return &downloading{t: t, m: dropship.NewMachine("web-01", dropship.NewStore(t.TempDir()), nil), ends: map[string]func(){}}
+	return &downloading{t: t, m: dropship.NewMachine("web-01", dropship.NewStore(t.TempDir()), nil), under: map[string]dropship.Download{}}
 }
 
 // add asks for downloads, each after those before it.
 func (q *downloading) add(ctx context.Context, names ...string) {
 	for _, name := range names {
 		go func() {
-			end, err := q.m.BeginDownload(ctx, bucket+name)
+			dl, err := q.m.BeginDownload(ctx, bucket+name)
 			if err != nil {
 				if !errors.Is(err, context.Cause(ctx)) {
 					q.t.Errorf("%s: got error %v, want %v", name, err, context.Cause(ctx))
@@ -42,7 +48,7 @@ func (q *downloading) add(ctx context.Context, names ...string) {
 			q.mu.Lock()
 			defer q.mu.Unlock()
 			q.begun = append(q.begun, name)
-			q.ends[name] = end
+			q.under[name] = dl
 		}()
 		synctest.Wait()
 	}
@@ -65,23 +71,23 @@ func TestDownloadsBeginInOrder(t *testing.T) {
 		q := newDownloading(t)
 		q.add(t.Context(), "1", "2", "3", "4", "5", "6")
 		q.want("1", "2", "3", "4") // the default
-		q.ends["3"]()
+		q.under["3"].End()
 		q.want("1", "2", "3", "4", "5")
 
 		q.m.LimitDownloads(2, 0)
 		q.add(t.Context(), "7")
-		q.ends["1"]()
-		q.ends["2"]()
+		q.under["1"].End()
+		q.under["2"].End()
 		q.want("1", "2", "3", "4", "5") // two are under way still
-		q.ends["4"]()
+		q.under["4"].End()
 		q.want("1", "2", "3", "4", "5", "6")
 
 		q.m.LimitDownloads(1000, 0)
 		q.want("1", "2", "3", "4", "5", "6", "7") // at once
-		if end, err := q.m.BeginDownload(t.Context(), "s3://other/1"); err != nil {
+		if dl, err := q.m.BeginDownload(t.Context(), "s3://other/1"); err != nil {
 			t.Error(err)
 		} else {
-			end()
+			dl.End()
 		}
 	})
 }
@@ -98,9 +104,9 @@ func TestDownloadsThatGiveUp(t *testing.T) {
 		q.add(t.Context(), "3", "4")
 		cancel(errors.New("steered elsewhere"))
 		q.want("1")
-		q.ends["1"]()
+		q.under["1"].End()
 		q.want("1", "3")
-		q.ends["3"]()
+		q.under["3"].End()
 		q.want("1", "3", "4")
 	})
 }
@@ -111,15 +117,15 @@ func TestExtraConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newDownloading(t)
 		q.add(t.Context(), "1", "2")
-		first, ok := q.m.ExtraConnection(bucket + "1")
+		first, ok := q.under["1"].Extra()
 		if !ok {
 			t.Fatal("got no third of four connections")
 		}
-		second, ok := q.m.ExtraConnection(bucket + "1")
+		second, ok := q.under["1"].Extra()
 		if !ok {
 			t.Fatal("got no fourth of four connections")
 		}
-		if _, ok := q.m.ExtraConnection(bucket + "2"); ok {
+		if _, ok := q.under["2"].Extra(); ok {
 			t.Error("got a fifth of four connections")
 		}
 		q.add(t.Context(), "3")
@@ -129,12 +135,12 @@ func TestExtraConnections(t *testing.T) {
 		q.add(t.Context(), "4")
 		second()
 		q.want("1", "2", "3", "4")
-		if _, ok := q.m.ExtraConnection(bucket + "1"); ok {
+		if _, ok := q.under["1"].Extra(); ok {
 			t.Error("got a fifth of four connections")
 		}
-		q.ends["2"]()
+		q.under["2"].End()
 		q.m.LimitDownloads(3, 0)
-		if _, ok := q.m.ExtraConnection(bucket + "1"); ok {
+		if _, ok := q.under["1"].Extra(); ok {
 			t.Error("got a fourth of three connections")
 		}
 	})
@@ -163,4 +169,64 @@ func TestBandwidthIsOfTheMachine(t *testing.T) {
 			t.Errorf("without a limit it took %s, want no time", got)
 		}
 	})
+}
+
+// Whoever reads the log learns what held a download up: others, or a slow connection.
+func TestLogTellsWhatADownloadTook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.service.Site = install.New(install.Options{
+			Destination: filepath.Join(w.dir, "srv", "web"), Keep: 3,
+			Archive: archive.Options{Format: archive.File, UID: -1, GID: -1},
+		})
+		w.service.Source = slow{w.source}
+		w.source.publish(make([]byte, 10<<20), "r1") // ten seconds, of one connection
+		w.machine.LimitDownloads(3, 0)
+		other, err := w.machine.BeginDownload(t.Context(), w.service.Source.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		third, _ := other.Extra()
+		fourth, _ := other.Extra()
+		go func() {
+			time.Sleep(7 * time.Second)
+			third()
+			fourth()
+		}()
+		w.mustUpdate(dropship.Updated)
+		for _, want := range []string{`msg=staging .* waited=7s`, `msg=staged .* took=[5-7]\.?\d*s connections=2`} {
+			if !regexp.MustCompile(want).MatchString(w.log.String()) {
+				t.Errorf("got no line %q in\n%s", want, w.log)
+			}
+		}
+	})
+}
+
+// A slow source brings a MiB a second over each connection.
+type slow struct{ *source }
+
+func (s slow) Stat(ctx context.Context) (artifact.Info, error) {
+	info, err := s.source.Stat(ctx)
+	info.Ranges = true
+	return info, err
+}
+
+func (s slow) Open(ctx context.Context, info artifact.Info, offset, length int64) (io.ReadCloser, error) {
+	body, err := s.source.Open(ctx, info, offset, length)
+	if err != nil || length < 0 {
+		length = info.Size
+	}
+	return trickle{io.LimitReader(body, length), body}, err
+}
+
+type trickle struct {
+	io.Reader
+	io.Closer
+}
+
+func (t trickle) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p[:min(len(p), 64<<10)])
+	time.Sleep(time.Duration(n) * time.Second >> 20)
+	return n, err
 }

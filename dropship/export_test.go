@@ -5,13 +5,19 @@ import "context"
 // OnStep calls f at each step of saving a state, at which a process may die.
 func (s *Store) OnStep(f func(step string)) { s.step = f }
 
-// BeginDownload and ExtraConnection take what the download of an update takes.
-func (m *Machine) BeginDownload(ctx context.Context, source string) (end func(), err error) {
-	return m.downloads.begin(ctx, source)
+// A Download is under way until End.
+type Download struct {
+	End   func()
+	Extra func() (end func(), ok bool) // is another connection
 }
 
-func (m *Machine) ExtraConnection(source string) (end func(), ok bool) {
-	return m.downloads.extra(source)
+// BeginDownload takes what the download of an update takes.
+func (m *Machine) BeginDownload(ctx context.Context, source string) (Download, error) {
+	dl, err := m.downloads.begin(ctx, source)
+	if err != nil {
+		return Download{}, err
+	}
+	return Download{dl.end, dl.extra}, nil
 }
 
 // Keeps reports whether what was read of a service's state counts until the file changes.

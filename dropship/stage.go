@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/dropship/dropship/artifact"
 	"github.com/dropship/dropship/artifact/install"
@@ -33,11 +34,11 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 		return install.Release{}, err
 	}
 
-	end, err := u.m.downloads.begin(ctx, source)
+	dl, err := u.m.downloads.begin(ctx, source)
 	if err != nil {
 		return install.Release{}, err
 	}
-	defer end()
+	defer dl.end()
 
 	if err := u.room(info); err != nil {
 		return install.Release{}, fmt.Errorf("cannot stage %s: %w", source, err)
@@ -56,8 +57,9 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 	defer verifier.Stop()
 
 	u.fetched = true
-	u.log.InfoContext(ctx, "staging", "artifact", source, "revision", info.Revision, "size", info.Size)
-	body := artifact.NewResumingReader(ctx, u.Source, info, u.resuming(ctx))
+	u.log.InfoContext(ctx, "staging", "artifact", source, "revision", info.Revision, "size", info.Size,
+		"waited", dl.waited.Round(time.Millisecond))
+	body := artifact.NewResumingReader(ctx, u.Source, info, u.resuming(ctx, dl))
 	defer body.Close()
 
 	stage, err := u.Site.Stage(u.id)
@@ -66,7 +68,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 	}
 	read := &progress{Reader: io.TeeReader(body, verifier), u: u, total: info.Size}
 	stage.Unpacked = read.wrote
-	rel, err = u.fill(ctx, stage, read, verifier, info)
+	rel, err = u.fill(ctx, stage, read, verifier, info, dl)
 	if err != nil {
 		if derr := stage.Discard(); derr != nil {
 			u.untidy()
@@ -101,7 +103,7 @@ func (u *update) staged(info artifact.Info) (install.Release, bool, error) {
 }
 
 // fill unpacks body into the stage and seals it if its bytes are the ones advertised.
-func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader, v *artifact.Verifier, info artifact.Info) (install.Release, error) {
+func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader, v *artifact.Verifier, info artifact.Info, dl *download) (install.Release, error) {
 	stage.Size = info.Size
 	stats, err := stage.Unpack(ctx, body)
 	if err != nil {
@@ -123,7 +125,8 @@ func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader,
 	if _, err := stage.Seal(rel); err != nil {
 		return install.Release{}, err
 	}
-	u.log.InfoContext(ctx, "staged", "hash", rel.Hash, "entries", stats.Entries, "bytes", stats.Unpacked)
+	u.log.InfoContext(ctx, "staged", "hash", rel.Hash, "entries", stats.Entries, "bytes", stats.Unpacked,
+		"took", time.Since(dl.began).Round(time.Millisecond), "connections", dl.atOnce())
 	if method := u.Site.Method(); method != "exchange" && u.m.once(u.Name, "method", u.Site.Destination()) {
 		u.log.WarnContext(ctx, "this file system cannot exchange two names in one step: a directory is absent for an instant when it is switched",
 			"destination", u.Site.Destination(), "method", method)
