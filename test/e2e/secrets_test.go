@@ -130,7 +130,7 @@ consul {
     url      = %[3]q
     headers  = { Authorization2 = %[4]q }
     interval = "50ms"
-    deadline = "200ms"
+    deadline = "1s"
   }
   after "graphite-event" {
     host     = %[5]q
