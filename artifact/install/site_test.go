@@ -97,6 +97,9 @@ func write(t testing.TB, name, content string) {
 	if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(name, 0o644); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
 }
 
 func read(t testing.TB, elem ...string) string {
