@@ -30,7 +30,7 @@ func (l *loader) artifact(f *file, s *scope, service serviceBlock, b artifactBlo
 		Persist:     s.persist(b.Persist),
 		Archive: archive.Options{
 			Limits: archive.Limits{
-				Size:    s.fields.size(b.MaxSize, ""),
+				Size:    s.fields.size(b.MaxSize),
 				Entries: int(s.fields.integer(b.MaxEntries, 0, 1, maxEntries)),
 				Ratio:   s.fields.integer(b.MaxRatio, 0, 1, maxEntries),
 			},

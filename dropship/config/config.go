@@ -111,10 +111,7 @@ func (l *loader) decode() *Config {
 		config.MaxDownloads = int(f.integer(attr, dropship.DefaultMaxDownloads, 1, mostDownloads))
 	})
 	l.setting(func(r rootBlock) *hcl.Attribute { return r.MaxBandwidth }, func(f *fields, attr *hcl.Attribute) {
-		config.MaxBandwidth = f.size(attr, "/s")
-		if n := config.MaxBandwidth; n > 0 && n < leastBandwidth {
-			f.errorf("Bandwidth out of range", attr, `%d bytes a second bring no artifact. Write a unit, such as "20MiB/s".`, n)
-		}
+		config.MaxBandwidth = f.bandwidth(attr)
 	})
 	l.places = append(l.places, config.StateDir)
 	l.warnReadable()

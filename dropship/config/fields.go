@@ -99,7 +99,7 @@ func (f *fields) duration(attr *hcl.Attribute, missing, least time.Duration) tim
 	if !ok {
 		return missing
 	}
-	if v.Type() == cty.Number && v.AsBigFloat().Sign() > 0 {
+	if v.Type() == cty.Number && v.AsBigFloat().Sign() > 0 && v.AsBigFloat().Cmp(big.NewFloat(1e9)) < 0 {
 		f.errorf("Invalid duration", attr,
 			`A duration needs quotes and a unit: %s = "%ss", if seconds are meant.`, attr.Name, v.AsBigFloat().Text('f', -1))
 		return missing
@@ -112,7 +112,7 @@ func (f *fields) duration(attr *hcl.Attribute, missing, least time.Duration) tim
 	switch {
 	case err != nil:
 		f.errorf("Invalid duration", attr,
-			`%q is no duration. Write a number and a unit, such as "10s", "1m30s" or "2h".`, v.AsString())
+			`%q is no duration. Write numbers with units (ms, s, m, h) and no spaces, such as "10s", "1m30s" or "2h".`, v.AsString())
 		return missing
 	case d <= 0:
 		f.errorf("Duration out of range", attr, "%s must be longer than zero.", attr.Name)
@@ -150,13 +150,27 @@ var sizeUnits = map[string]int64{
 	"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
 }
 
-// size reads a number of bytes, "20GiB" or 20000, and may have per after it.
-func (f *fields) size(attr *hcl.Attribute, per string) int64 {
+// size reads a number of bytes, "20GiB" or 20000; 0 if there is none.
+func (f *fields) size(attr *hcl.Attribute) int64 {
+	return f.bytes(attr, "", `"500MiB" or "20GiB".`)
+}
+
+// bandwidth reads a number of bytes a second, "20MiB/s" or "20MiB"; 0 if there is none.
+func (f *fields) bandwidth(attr *hcl.Attribute) int64 {
+	n := f.bytes(attr, "/s", `"20MiB/s": it is bytes a second, not bits.`)
+	if n > 0 && n < leastBandwidth {
+		f.errorf("Bandwidth out of range", attr, `%d bytes a second bring no artifact. Write a unit, such as "20MiB/s".`, n)
+	}
+	return n
+}
+
+// bytes reads a size that may have per after it, and looks like the example.
+func (f *fields) bytes(attr *hcl.Attribute, per, example string) int64 {
 	v, ok := f.as(attr, cty.String, "a size")
 	if !ok {
 		return 0
 	}
-	const format = `Write a whole number and a unit, such as "500MiB" or "20GiB" (B, KB, MB, GB, TB, KiB, MiB, GiB, TiB).`
+	format := "Write a whole number and a unit of bytes (B, KB, MB, GB, TB, KiB, MiB, GiB, TiB), such as " + example
 	m := sizePattern.FindStringSubmatch(strings.TrimSuffix(v.AsString(), per))
 	if m == nil {
 		f.errorf("Invalid size", attr, "%q is no size. %s", v.AsString(), format)

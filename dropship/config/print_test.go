@@ -30,8 +30,9 @@ func TestPrint(t *testing.T) {
 	want := `PATH:2:18: error: Invalid duration
    2 | 	checkInterval = "tenz"
      | 	                ^^^^^^
-  "tenz" is no duration. Write a number and
-  a unit, such as "10s", "1m30s" or "2h".
+  "tenz" is no duration. Write numbers with
+  units (ms, s, m, h) and no spaces, such
+  as "10s", "1m30s" or "2h".
 
 PATH:8:3: error: Unsupported argument
    8 | 		kepReleases = (redacted)
