@@ -58,6 +58,29 @@ func TestFilesThatAreNone(t *testing.T) {
 	}
 }
 
+// A number that takes hours to become a string holds up no reload.
+func TestNumbersThatAreEnormous(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ text, want string }{
+		"an exponent":            {"maxDownloads = 2\nmaxBandwidth = 1e9999999\n", "PATH:2:16: Number out of range"},
+		"a negative one":         {"service_path = 1E-99999999\n", "PATH:1:16: Number out of range"},
+		"inside":                 {"socket = \"${[-2.5e+999999999][0]}\"\n", "PATH:1:15: Number out of range"},
+		"digits":                 {"service \"a\" {\n  hash = " + strings.Repeat("123", 400) + "\n}\n", "PATH:2:10: Number out of range"},
+		"one that is just large": {"maxBandwidth = 1e400\n", "PATH:1:16: Size out of range"},
+		"none":                   {"# 1e9999\nservice_path = \"${\"9e98009\"}\"\n", "PATH:2:16: No such directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "x.hcl")
+			write(t, path, test.text, 0o640)
+			_, diags := config.Load(path, kinds())
+			if got := strings.ReplaceAll(strings.Join(diags.Lines(), "\n"), path, "PATH"); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 // So many brackets as people write are none too many.
 func TestBracketsThatAreClosed(t *testing.T) {
 	t.Parallel()

@@ -11,28 +11,21 @@ import (
 // decodeExporters makes one exporter from each metrics block, of which there can be one of each kind, and from the
 // tracing block.
 func (l *loader) decodeExporters(config *Config) {
-	metrics := make(map[string]hcl.Range)
-	var tracing *hcl.Range
-	for _, f := range l.files {
-		if f.broken {
-			continue
+	first := make(map[string]hcl.Range)
+	for _, p := range placedIn(l.files, func(r rootBlock) []kindBlock { return r.Metrics }) {
+		if at, ok := first[p.part.Kind]; ok {
+			l.errorf("Duplicate metrics block", &p.part.Def, "There is one for %s at %s already. Keep one of the two.", p.part.Kind, place(at))
+		} else {
+			first[p.part.Kind] = p.part.Def
 		}
-		for _, b := range f.root.Metrics {
-			if first, ok := metrics[b.Kind]; ok {
-				l.errorf("Duplicate metrics block", &b.Def, "There is one for %s at %s already. Keep one of the two.", b.Kind, place(first))
-				continue
-			}
-			metrics[b.Kind] = b.Def
-			l.decodeExporter(config, f, "metrics", b, l.kinds.Metrics)
+		l.decodeExporter(config, p.file, "metrics", p.part, l.kinds.Metrics)
+	}
+	tracing := placedIn(l.files, func(r rootBlock) []kindBlock { return r.Tracing })
+	for i, p := range tracing {
+		if i > 0 {
+			l.errorf("Duplicate tracing block", &p.part.Def, "There is one at %s already, and all services share it.", place(tracing[0].part.Def))
 		}
-		for _, b := range f.root.Tracing {
-			if tracing != nil {
-				l.errorf("Duplicate tracing block", &b.Def, "There is one at %s already, and all services share it.", place(*tracing))
-				continue
-			}
-			tracing = &b.Def
-			l.decodeExporter(config, f, "tracing", b, l.kinds.Tracing)
-		}
+		l.decodeExporter(config, p.file, "tracing", p.part, l.kinds.Tracing)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -188,22 +189,42 @@ func (l *loader) readServicePath(f *file) {
 
 // setting reads an attribute that stands outside of blocks, in any of the files.
 func (l *loader) setting(of func(rootBlock) *hcl.Attribute, read func(*fields, *hcl.Attribute)) {
-	var first *hcl.Attribute
-	for _, f := range l.files {
-		attr := of(f.root)
-		if attr == nil || f.broken {
-			continue
+	all := placedIn(l.files, func(r rootBlock) []*hcl.Attribute {
+		if attr := of(r); attr != nil {
+			return []*hcl.Attribute{attr}
 		}
-		if first != nil {
-			l.errorf("Duplicate "+attr.Name, &attr.NameRange,
-				"%s is set at %s already. Keep one of the two.", attr.Name, place(first.NameRange))
-			continue
+		return nil
+	})
+	for i, p := range slices.Backward(all) {
+		if i > 0 {
+			l.errorf("Duplicate "+p.part.Name, &p.part.NameRange,
+				"%s is set at %s already. Keep one of the two.", p.part.Name, place(all[0].part.NameRange))
 		}
-		first = attr
-		s := l.scope(f)
-		read(s.fields, attr)
+		s := l.scope(p.file)
+		read(s.fields, p.part)
 		l.take(s)
 	}
+}
+
+// A placed is a part of a file.
+type placed[Part any] struct {
+	file *file
+	part Part
+}
+
+// placedIn returns parts of the files that parse, in order. Of those that there can be one of, all are read, so that
+// their mistakes are told beside that there are several: backward, so that it is the first that counts.
+func placedIn[Part any](files []*file, of func(rootBlock) []Part) []placed[Part] {
+	var all []placed[Part]
+	for _, f := range files {
+		if f.broken {
+			continue
+		}
+		for _, part := range of(f.root) {
+			all = append(all, placed[Part]{f, part})
+		}
+	}
+	return all
 }
 
 // othersRead is the permission that lets every user of the machine read a file.

@@ -48,7 +48,7 @@ func (r *reading) read() {
 	r.file = &file{path: r.path, real: r.at.real, mode: info.Mode()}
 	var parsed *hcl.File
 	r.file.source, parsed, r.syntax = parse(r.path, text)
-	r.file.broken = r.syntax.HasErrors()
+	r.file.broken = parsed == nil || r.file.source.broken
 	if parsed != nil {
 		r.structure = r.file.root.decode(parsed.Body)
 	}

@@ -96,10 +96,13 @@ func (l *loader) decodeService(f *file, b serviceBlock) *dropship.Service {
 		l.errorf("Missing artifact block", &b.Def, "Service %q needs one artifact block, which says what to install and where.", b.Name)
 	default:
 		service.Source, service.Site, made = l.artifact(f, s, b, b.Artifacts[0])
+		destinations := l.destinations
 		for _, more := range b.Artifacts[1:] {
 			l.errorf("Duplicate artifact block", &more.Def,
 				"A service has one artifact, and there is one at %s already. Make this another service.", place(b.Artifacts[0].Def))
+			l.artifact(f, s, b, more) // which may have mistakes of its own
 		}
+		l.destinations = destinations
 	}
 	service.Fingerprint = digest(f.block(b.Def, b.Body, s), made)
 	return service

@@ -27,54 +27,43 @@ func (f *file) block(def hcl.Range, body hcl.Body, s *scope) string {
 }
 
 func (l *loader) decodeConsul() {
-	var first *hcl.Range
-	for _, f := range l.files {
-		if f.broken {
-			continue
+	if l.kinds.Consul == nil {
+		return
+	}
+	all := placedIn(l.files, func(r rootBlock) []sharedBlock { return r.Consul })
+	for i, p := range slices.Backward(all) {
+		f, b := p.file, p.part
+		if i > 0 {
+			l.errorf("Duplicate consul block", &b.Def, "There is one at %s already, and all of dropship shares it.", place(all[0].part.Def))
 		}
-		for _, b := range f.root.Consul {
-			if first != nil {
-				l.errorf("Duplicate consul block", &b.Def, "There is one at %s already, and all of dropship shares it.", place(*first))
-				continue
-			}
-			first = &b.Def
-			if l.kinds.Consul == nil {
-				continue
-			}
-			s := l.scope(f)
-			l.fromKind(f, "consul", l.kinds.Consul(b.Rest, s.ectx))
-			l.take(s)
-			l.shared = append(l.shared, f.block(b.Def, b.Body, s))
-		}
+		s := l.scope(f)
+		l.fromKind(f, "consul", l.kinds.Consul(b.Rest, s.ectx))
+		l.take(s)
+		l.shared = append(l.shared, f.block(b.Def, b.Body, s))
 	}
 }
 
 func (l *loader) decodeLock() {
-	var first *hcl.Range
 	for _, f := range l.files {
-		if f.broken {
-			l.lockerMade = l.lockerMade || len(f.root.Locks) > 0
+		l.lockerMade = l.lockerMade || len(f.root.Locks) > 0 // also of a file that is broken
+	}
+	all := placedIn(l.files, func(r rootBlock) []kindBlock { return r.Locks })
+	for i, p := range slices.Backward(all) {
+		f, b := p.file, p.part
+		if i > 0 {
+			l.errorf("Duplicate lock block", &b.Def, "There is one at %s already, and all services share it.", place(all[0].part.Def))
+		}
+		newLocker, ok := l.kinds.Lockers[b.Kind]
+		if !ok {
+			l.unknown("Unknown lock", b.Label, "lock", b.Kind, slices.Collect(maps.Keys(l.kinds.Lockers)))
 			continue
 		}
-		for _, b := range f.root.Locks {
-			if first != nil {
-				l.errorf("Duplicate lock block", &b.Def, "There is one at %s already, and all services share it.", place(*first))
-				continue
-			}
-			first = &b.Def
-			l.lockerMade = true
-			newLocker, ok := l.kinds.Lockers[b.Kind]
-			if !ok {
-				l.unknown("Unknown lock", b.Label, "lock", b.Kind, slices.Collect(maps.Keys(l.kinds.Lockers)))
-				continue
-			}
-			s := l.scope(f)
-			locker, diags := newLocker(b.Rest, s.ectx)
-			l.fromKind(f, "lock "+b.Kind, diags)
-			l.take(s)
-			l.locker = locker
-			l.shared = append(l.shared, f.block(b.Def, b.Body, s))
-		}
+		s := l.scope(f)
+		locker, diags := newLocker(b.Rest, s.ectx)
+		l.fromKind(f, "lock "+b.Kind, diags)
+		l.take(s)
+		l.locker = locker
+		l.shared = append(l.shared, f.block(b.Def, b.Body, s))
 	}
 }
 
@@ -127,13 +116,13 @@ func (l *loader) decodeRepository(f *file, b repoBlock) {
 		}
 		return
 	}
+	r := &repository{def: b.Def}
 	if first, ok := l.repositories[b.Name]; ok {
 		l.errorf("Duplicate repo", &b.Label, "Repo %q is defined at %s already. Give one of them another name, and say its kind with type.",
 			b.Name, place(first.def))
-		return
+	} else {
+		l.repositories[b.Name] = r
 	}
-	r := &repository{def: b.Def}
-	l.repositories[b.Name] = r
 	s := l.scope(f)
 	kind, at := s.fields.text(b.Type, b.Name), b.Label
 	if b.Type != nil {
@@ -175,16 +164,14 @@ func (l *loader) standIn(s *scope, kind string) artifact.Repository {
 // useRepository makes the repository with all defaults that a service names by its type, unless there is one, or that
 // type cannot do without a repo block.
 func (l *loader) useRepository(f *file, b *serviceBlock) {
-	if len(b.Artifacts) == 0 {
-		return
-	}
-	name, at := b.Artifacts[0].Repository, b.Artifacts[0].Label
-	newRepository, ok := l.kinds.Repositories[name]
-	if !ok || l.repositories[name] != nil {
-		return
-	}
-	if value, diags := newRepository(hcl.EmptyBody(), l.scope(f).ectx); !diags.HasErrors() {
-		l.repositories[name] = &repository{Repository: value, kind: name, def: at}
+	for _, a := range b.Artifacts {
+		newRepository, ok := l.kinds.Repositories[a.Repository]
+		if !ok || l.repositories[a.Repository] != nil {
+			continue
+		}
+		if value, diags := newRepository(hcl.EmptyBody(), l.scope(f).ectx); !diags.HasErrors() {
+			l.repositories[a.Repository] = &repository{Repository: value, kind: a.Repository, def: a.Label}
+		}
 	}
 }
 

@@ -24,8 +24,11 @@ func parse(path string, text []byte) (*source, *hcl.File, hcl.Diagnostics) {
 	if at := tooDeep(text); at >= 0 {
 		return refuse(at, "Nested too deep", fmt.Sprintf("More than %d brackets are open here: close them.", maxDepth))
 	}
+	if diag := findEnormous(path, text); diag != nil {
+		return newSource(path, text), nil, hcl.Diagnostics{diag}
+	}
 	parsed, diags := hclsyntax.ParseConfig(text, path, hcl.InitialPos)
-	if !diags.HasErrors() {
+	if !slices.ContainsFunc(diags, leavesDoubt) {
 		return newSource(path, text), parsed, diags
 	}
 	var told hcl.Diagnostics
@@ -45,6 +48,12 @@ func parse(path string, text []byte) (*source, *hcl.File, hcl.Diagnostics) {
 		}
 	}
 	return src, parsed, explainSyntax(upToHidden(told, src))
+}
+
+// leavesDoubt reports whether a mistake of syntax makes the rest of the file uncertain. An argument that is set twice does
+// not: the first one counts.
+func leavesDoubt(diag *hcl.Diagnostic) bool {
+	return diag.Severity == hcl.DiagError && diag.Summary != "Attribute redefined"
 }
 
 // upToHidden returns diags without those behind the first that is in a hidden value: where that ends is

@@ -11,7 +11,13 @@ service "two" {
   artifact "s3" { # ERROR: Duplicate artifact block
     bucket      = "b"
     path        = "two.tar.gz"
-    destination = "/srv/two"
+    destination = "/srv/one" # which is nobody's yet: it is the block that is too many
+    type        = "tgz"      # ERROR: Unknown artifact type
+  }
+
+  artifact "http" { # ERROR: Duplicate artifact block # ERROR: No repo block
+    path        = "three.tar.gz"
+    destination = "/srv/three"
   }
 }
 

@@ -1,5 +1,7 @@
 service_path = "services"
 stateDir     = "/srv/state"
+socket       = "/run/dropship.sock"
+maxBandwidth = "20MiB/s"
 
 repo "s3" {
 }
