@@ -22,7 +22,7 @@ func onlyOurs(info fs.FileInfo) error {
 	case !info.IsDir():
 		return fmt.Errorf("it is no directory (%s); move it away, or set another stateDir", info.Mode())
 	case ok && int(st.Uid) != uid:
-		return fmt.Errorf("it belongs to uid %d, and this process runs as uid %d; give it to that user (chown), or set another stateDir", st.Uid, uid)
+		return fmt.Errorf("%w: it belongs to uid %d, and this process runs as uid %d; run it as the owner, give the directory to this user (chown), or set another stateDir", fs.ErrPermission, st.Uid, uid)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("others can write in it (mode %#o); chmod go-w it if you trust what is in it", info.Mode().Perm())
 	}

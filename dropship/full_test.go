@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dropship/dropship/artifact/install"
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
 )
@@ -68,6 +69,24 @@ func (w *world) blockState() (unblock func()) {
 	}
 	w.t.Cleanup(unblock)
 	return unblock
+}
+
+// A plan that sees no room for the artifact does not promise that it would be installed.
+func TestPlanWithoutRoom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.smallDisk()
+	o := w.service.Site.Options()
+	o.Destination = filepath.Join(w.machine.Store.Dir(), "srv")
+	w.service.Site = install.New(o)
+	w.source.publish(make([]byte, 2<<20), "r1")
+	if p := w.plan(); p.Outcome != dropship.Updated || !strings.HasPrefix(p.Doubt, "not enough space on "+w.machine.Store.Dir()) {
+		t.Errorf("got %+v, want doubt for want of space", p)
+	}
+	w.source.publish(pack(t, "1"), "r2")
+	if p := w.plan(); p.Doubt != "" {
+		t.Errorf("got doubt %q of what has room", p.Doubt)
+	}
 }
 
 func TestStateOnAFullDiskTakesNoSlot(t *testing.T) {

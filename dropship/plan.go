@@ -43,6 +43,7 @@ type Plan struct {
 	Staged    bool             `json:"staged"`               // the release waits beside the destination
 	Changes   *install.Changes `json:"changes,omitempty"`    // nil: not known; NotListed says why
 	NotListed string           `json:"not_listed,omitempty"` // why it is not known which files would change
+	Doubt     string           `json:"doubt,omitempty"`      // why the update may fail, as far as a plan finds out: no room, or an artifact that cannot be listed
 	Slot      *PlannedSlot     `json:"slot,omitempty"`       // nil: no slot is taken
 	Before    []PlannedHook    `json:"before,omitempty"`     // in order
 	After     []PlannedHook    `json:"after,omitempty"`
@@ -140,21 +141,26 @@ func (p *Plan) install(ctx context.Context, u *update, info artifact.Info) error
 		return &StepError{StepStage, err}
 	}
 	p.Staged, p.Fetch = staged, info.Size
-	if staged {
-		p.Fetch = 0
-	}
 	if err := u.Site.Ready(); err != nil {
 		return &StepError{StepStage, err}
+	}
+	if staged {
+		p.Fetch = 0
+	} else if err := u.Site.Room(info.Size); err != nil {
+		p.Doubt = err.Error() // the update may yet make room
 	}
 	p.Before, p.After = planned(u.Before), planned(u.After)
 	if u.Turn != nil {
 		p.Slot = u.slot(ctx)
 	}
 	changes, err := u.changes(ctx, info, rel, staged)
-	if err != nil {
-		p.NotListed = err.Error()
-	} else {
+	if err == nil {
 		p.Changes = &changes
+		return nil
+	}
+	p.NotListed = err.Error()
+	if _, untried := errors.AsType[untriedError](err); !untried && p.Doubt == "" {
+		p.Doubt = p.NotListed // the update reads the same bytes
 	}
 	return nil
 }
@@ -186,18 +192,23 @@ func (u *update) slot(ctx context.Context) *PlannedSlot {
 	return slot
 }
 
+// An untriedError is why a plan does not list, or not to the end, what an update would unpack.
+type untriedError struct{ text string }
+
+func (e untriedError) Error() string { return e.text }
+
 // changes returns which files would change. An error says why that is not known.
 func (u *update) changes(ctx context.Context, info artifact.Info, rel install.Release, staged bool) (install.Changes, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, listTimeout, fmt.Errorf("it takes longer than %s", listTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, listTimeout, untriedError{fmt.Sprintf("it takes longer than %s", listTimeout)})
 	defer cancel()
 	if staged {
 		return u.Site.CompareRelease(ctx, rel.ID)
 	}
 	switch {
 	case info.Size < 0:
-		return install.Changes{}, errors.New("the size of the artifact is not known before the download")
+		return install.Changes{}, untriedError{"the size of the artifact is not known before the download"}
 	case info.Size > listLimit:
-		return install.Changes{}, fmt.Errorf("the artifact is larger than the %d MiB that a plan downloads", listLimit>>20)
+		return install.Changes{}, untriedError{fmt.Sprintf("the artifact is larger than the %d MiB that a plan downloads", listLimit>>20)}
 	}
 	sums, err := u.Source.Checksums(ctx, info)
 	if err != nil {

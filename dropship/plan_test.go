@@ -154,6 +154,9 @@ func TestPlanWithoutList(t *testing.T) {
 			if p.Outcome != dropship.Updated || p.Changes != nil || !strings.Contains(p.NotListed, test.want) {
 				t.Errorf("got %+v, want no list, since %q", p, test.want)
 			}
+			if doubt := test.opens > 0; doubt != (p.Doubt == p.NotListed) || !doubt && p.Doubt != "" {
+				t.Errorf("got doubt %q, since %q", p.Doubt, p.NotListed)
+			}
 			if _, opens := w.source.counts(); opens != test.opens {
 				t.Errorf("got %d downloads, want %d", opens, test.opens)
 			}
@@ -184,7 +187,7 @@ func TestPlanDoesNotWaitForASilentRepository(t *testing.T) {
 		w.source.publish(pack(t, "1"), "r1")
 		w.service.Source = silent{w.source}
 		start := time.Now()
-		if p := w.plan(); !strings.Contains(p.NotListed, "longer than 30s") || p.Outcome != dropship.Updated {
+		if p := w.plan(); !strings.Contains(p.NotListed, "longer than 30s") || p.Outcome != dropship.Updated || p.Doubt != "" {
 			t.Errorf("got %+v, want no list, since it takes too long", p)
 		}
 		if took := time.Since(start); took > time.Minute {

@@ -20,7 +20,7 @@ func openDir(root *os.Root, name string) (*os.File, error) {
 	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
 		return nil, fmt.Errorf("%s must be a directory, for the releases; move it away", filepath.Join(root.Name(), name))
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("uid %d must be able to read %s, where the releases are; change its owner or remove it: %w",
+		return nil, fmt.Errorf("uid %d must be able to read %s, where the releases are; run it as the owner, or change that: %w",
 			os.Geteuid(), filepath.Join(root.Name(), name), err)
 	}
 	return f, err

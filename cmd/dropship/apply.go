@@ -118,10 +118,13 @@ func (a *app) apply(ctx context.Context, m *dropship.Machine, services []*dropsh
 			a.result(s, fmt.Sprintf("%s (%s)", r.Outcome, r.Hash))
 		}
 	}
-	if worst != exitDone {
-		return &exitError{code: worst}
+	if worst == exitDone {
+		return nil
 	}
-	return nil
+	if help := asWhom(errors.Join(errs...)); help != "" {
+		return &exitError{worst, errors.New("cannot update" + help)}
+	}
+	return &exitError{code: worst}
 }
 
 // result writes what came of a service.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -32,13 +33,14 @@ Which files would change is known of a release that is staged already, and of an
 plan downloads to list it: in memory, for 30 seconds at the most. They are compared with what is at the destination by
 kind, permissions, size and content. Directories, and paths that persist, are left out. A file of the application's own
 beside the release is among the removed, as it would be. That the list, or the line for the slot, is not known is said
-and is no error.
+and is no error. A plan tries neither hooks nor rights, and unpacks nothing: it says that the update may fail where the
+artifact cannot be listed, or has no room, and knows no more.
 
 With --json it is an array with an object for each service: service, artifact, destination; present (something is at
 the destination), installed, repository {revision, hash, size}; outcome ("up to date", "updated", "quarantined" or
 "paused"), reason, paused {by, reason, since, until}; interrupted and unfinished {update_id, hash, hooks, error},
 updates that are completed first. If there is something to install also fetch (bytes, -1: not known), staged,
-changes {added, removed, changed} with all paths, or not_listed, why they are not known; slot {locker, group, slots,
+changes {added, removed, changed} with all paths, or not_listed, why they are not known; doubt, why it may fail; slot {locker, group, slots,
 hold (seconds), line, error}, whose line has who holds (holding) and then who waits {host, pid, service, hash,
 update_id, slots, since, holding}; before and after, arrays of {name, when, on_error, timeout (seconds)}. A service
 that cannot be planned has error and step.`,
@@ -63,10 +65,12 @@ func (a *app) plan(ctx context.Context, names []string, asJSON bool) error {
 		page.width = math.MaxInt16 // lines for other programs are not broken
 	}
 	failed, plans := 0, []dropship.Plan{}
+	var refused error
 	for _, s := range services {
 		p, err := s.Plan(ctx, m)
 		if err != nil {
 			failed++
+			refused = errors.Join(refused, err)
 		}
 		plans = append(plans, p)
 		if !asJSON {
@@ -79,7 +83,7 @@ func (a *app) plan(ctx context.Context, names []string, asJSON bool) error {
 		}
 	}
 	if failed > 0 {
-		return &exitError{exitFailed, fmt.Errorf("cannot plan %s", count(failed, "service"))}
+		return &exitError{exitFailed, fmt.Errorf("cannot plan %s%s", count(failed, "service"), asWhom(refused))}
 	}
 	return nil
 }
@@ -138,6 +142,8 @@ func verdict(s dropship.Plan) (what, color string) {
 		would = "would be installed"
 	}
 	switch {
+	case s.Error == "" && s.Outcome == dropship.Updated && s.Doubt != "":
+		return would + ", but that may fail", yellow
 	case s.Error != "":
 		return "cannot be updated", red
 	case s.Outcome == dropship.Updated:
@@ -153,6 +159,9 @@ func verdict(s dropship.Plan) (what, color string) {
 
 // files says which files would change.
 func (p page) files(s dropship.Plan) {
+	if s.Doubt != "" && s.Doubt != s.NotListed {
+		p.line("may fail", "%s", s.Doubt)
+	}
 	if s.Changes == nil {
 		p.line("files", "not listed: %s", s.NotListed)
 		return

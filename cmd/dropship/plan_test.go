@@ -52,6 +52,7 @@ func plans() []dropship.Plan {
 		{
 			Service: "api", Artifact: "s3://artifacts/api.tar.gz", Destination: "/srv/api", Repository: remote(2_300_000_000), Outcome: dropship.Updated,
 			Fetch: 2_300_000_000, NotListed: "the artifact is larger than the 16 MiB that a plan downloads",
+			Doubt: "not enough space on /srv (/dev/vdb1): 2.1 GiB needed, 1.0 GiB free, 1.1 GiB missing: free space, or lower keepReleases",
 			Slot: slot(func(s *dropship.PlannedSlot) {
 				s.Error = "cannot read dropship/slots/api/ at 127.0.0.1:8500: dial tcp 127.0.0.1:8500: connect: connection refused"
 			}),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -121,6 +123,14 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%s takes no arguments, and got %q: name the configuration with --config", cmd.Name(), args[0])
 	}
 	return nil
+}
+
+// asWhom says what helps a user whom the system refused something, as the end of an error; nothing where that is not it.
+func asWhom(err error) string {
+	if os.Geteuid() <= 0 || !errors.Is(err, fs.ErrPermission) { // negative: a system without such users
+		return ""
+	}
+	return ": permission denied: run it as root, with sudo, or as the user that the agent runs as"
 }
 
 // code maps the error of an update to an exit code.

@@ -93,7 +93,7 @@ func (l *loader) read(path string) {
 		l.errorf("No configuration", nil,
 			"There is no file or directory %s. Create it, or name another with --config.", path)
 	case err != nil:
-		l.errorf("Cannot read the configuration", nil, "%v.", err)
+		l.unreadable("configuration", nil, err)
 	case info.IsDir():
 		l.readDirectory(path, nil)
 		if len(l.files) == 0 && len(l.diags) == 0 {
@@ -114,12 +114,12 @@ func (l *loader) readDirectory(dir string, named *hcl.Range) {
 			"There is no directory %s. Create it, even if it stays empty: mkdir -p %s", dir, dir)
 		return
 	case err != nil:
-		l.errorf("Cannot read the directory", named, "%v.", err)
+		l.unreadable("directory", named, err)
 		return
 	}
 	at, err := locate(dir)
 	if err != nil {
-		l.errorf("Cannot read the directory", named, "%v.", err)
+		l.unreadable("directory", named, err)
 		return
 	}
 	l.configuration = append(l.configuration, at)
@@ -156,7 +156,7 @@ func (l *loader) add(r reading, named *hcl.Range) {
 		l.reached[r.at.real] = true
 	}
 	if r.err != nil {
-		l.errorf("Cannot read the file", named, "%v.", r.err)
+		l.unreadable("file", named, r.err)
 		return
 	}
 	f := r.file
