@@ -151,14 +151,19 @@ func (m *machine) settled(text string) {
 	})
 }
 
-// update publishes text, and returns when it is installed.
+// update publishes text, and returns when it is installed, and the next check has its time.
 func (m *machine) update(text string) {
 	m.t.Helper()
+	before, _ := m.agent.Status("web")
 	m.publish(text)
 	if _, err := m.client.Check(m.t.Context(), "web"); err != nil {
 		m.t.Fatal(err)
 	}
 	m.settled(text)
+	m.wait("to have another next check", func() bool {
+		st, _ := m.agent.Status("web")
+		return !st.NextCheck.Equal(before.NextCheck)
+	})
 }
 
 // content returns what is installed.
