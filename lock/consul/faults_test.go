@@ -239,7 +239,7 @@ func TestFailedRenewalsAreRepeated(t *testing.T) {
 	client := newClient(t, address)
 	prefix := newPrefix(t, client)
 	p := newProxy(t, address)
-	lease := acquire(t, newLocker(t, p.address, block(prefix, "6s")), request("web-01"))
+	lease := acquire(t, newLocker(t, p.address, block(prefix, "15s")), request("web-01"))
 
 	const failures = 4
 	var failed atomic.Int32
