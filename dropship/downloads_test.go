@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -176,12 +176,7 @@ func TestLogTellsWhatADownloadTook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.service.Site = install.New(install.Options{
-			Destination: filepath.Join(w.dir, "srv", "web"), Keep: 3,
-			Archive: archive.Options{Format: archive.File, UID: -1, GID: -1},
-		})
-		w.service.Source = slow{w.source}
-		w.source.publish(make([]byte, 10<<20), "r1") // ten seconds, of one connection
+		w.downloadsSlowly()
 		w.machine.LimitDownloads(3, 0)
 		other, err := w.machine.BeginDownload(t.Context(), w.service.Source.String())
 		if err != nil {
@@ -201,6 +196,38 @@ func TestLogTellsWhatADownloadTook(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whoever asks why nothing comes learns that others come first.
+func TestReasonTellsOfOtherDownloads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.downloadsSlowly()
+		w.machine.LimitDownloads(1, 0)
+		other, err := w.machine.BeginDownload(t.Context(), w.service.Source.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := w.start(w.service)
+		const waits = "its download has not begun"
+		if got := status(t, a).Reason.Text; !strings.Contains(got, waits) {
+			t.Errorf("while another one is under way: got %q, want %q", got, waits)
+		}
+		other.End()
+		time.Sleep(time.Second / 2)
+		if got := status(t, a).Reason.Text; strings.Contains(got, waits) || !strings.Contains(got, "step stage") {
+			t.Errorf("when it is through: got %q, want to hear of the step", got)
+		}
+	})
+}
+
+// downloadsSlowly publishes a file that takes ten seconds over one connection.
+func (w *world) downloadsSlowly() {
+	o := w.service.Site.Options()
+	o.Archive.Format = archive.File
+	w.service.Site, w.service.Source = install.New(o), slow{w.source}
+	w.source.publish(make([]byte, 10<<20), "r1")
 }
 
 // A slow source brings a MiB a second over each connection.

@@ -25,7 +25,8 @@ const (
 	StepBegun EventType = "step-begun"
 	// StepEnded has Step, Took and Err.
 	StepEnded EventType = "step-ended"
-	// Progress : of the download and of unpacking it, a few times a second. It has Done, Total and Unpacked.
+	// Progress : of the download and of unpacking it, when it begins and then a few times a second. It has Done, Total and
+	// Unpacked.
 	Progress EventType = "progress"
 	// Waiting : for a slot, each time that the line ahead changed. It has Group and Ahead.
 	Waiting EventType = "waiting"

@@ -147,6 +147,8 @@ func doing(a Activity, s *Service) string {
 		return fmt.Sprintf("asking for %s, since %s", s.Source, at)
 	case a.Step == StepCheck && s.Shares(): // nothing else takes long then
 		return fmt.Sprintf("asking %s what is quarantined for group %s, after a check at %s", s.Turn.Locker, s.Turn.Group, at)
+	case a.Step == StepStage && a.Total == 0 && !a.stepEnded:
+		return fmt.Sprintf("step stage since %s, its download has not begun: maxDownloads bounds how many come from one store at once", at)
 	case a.Step == StepSlot && s.Turn != nil:
 		return fmt.Sprintf("asking %s for a slot of group %s, since %s", s.Turn.Locker, s.Turn.Group, at)
 	}

@@ -39,6 +39,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 		return install.Release{}, err
 	}
 	defer dl.end()
+	u.emit(Event{Type: Progress, Total: info.Size}) // that it waits for no other download any more
 
 	if err := u.room(info); err != nil {
 		return install.Release{}, fmt.Errorf("cannot stage %s: %w", source, err)

@@ -88,6 +88,9 @@ func (l *live) observe(e Event) {
 		a.UpdateID, a.Status, a.Hash, a.PreviousHash, a.By = e.UpdateID, e.Status, e.Hash, e.PreviousHash, e.By
 	case StepBegun:
 		a.Step, a.StepSince, a.stepEnded, a.Hook, a.Ahead, a.AheadAt = e.Step, e.Time, false, nil, nil, time.Time{}
+		if e.Step == StepStage {
+			a.Done, a.Total = 0, 0 // of an earlier download
+		}
 	case StepEnded:
 		a.stepEnded = true
 	case Progress:
