@@ -191,7 +191,7 @@ func (l *line) staging(width int, now time.Time) string {
 	e := l.progress
 	switch {
 	case e.Type == "":
-		return "downloading"
+		return "waiting for other downloads"
 	case e.Total < 0:
 		return ends(fmt.Sprintf("downloading %s", human(e.Done)), l.rate(now), width)
 	case e.Done >= e.Total:

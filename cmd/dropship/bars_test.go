@@ -73,6 +73,7 @@ func TestLineOfAService(t *testing.T) {
 		want   string
 	}{
 		{"check", []dropship.Event{begun(dropship.StepCheck)}, "checking                                                            2s"},
+		{"no download yet", []dropship.Event{update, begun(dropship.StepStage)}, "waiting for other downloads"},
 		{"download", []dropship.Event{update, begun(dropship.StepStage), progress(1*mib, 10*mib, mib), progress(5*mib, 10*mib, 4*mib)}, "downloading  [============>           ] 5.0 MiB of 10.0 MiB  1.2 MiB/s"},
 		{"no size", []dropship.Event{update, begun(dropship.StepStage), progress(5*mib, -1, 0)}, "downloading 5.0 MiB                                          1.7 MiB/s"},
 		{"unpacking", []dropship.Event{update, begun(dropship.StepStage), progress(10*mib, 10*mib, 38*mib)}, "downloaded 10.0 MiB, unpacking: 38.0 MiB"},
