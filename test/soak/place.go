@@ -72,8 +72,8 @@ type provocation struct {
 	until    time.Time // when the last one's consequences are over
 }
 
-// aftermath is how long what a journey provoked may go on after it: a check that was under way fails.
-const aftermath = time.Second
+// aftermath is how long what a journey provoked may go on after it: a check that was under way fails, on a busy machine late.
+const aftermath = 5 * time.Second
 
 // provoke allows that the agent warns of these services, nil being the agent itself, until the function that it returns is
 // called.
