@@ -9,11 +9,12 @@
 //
 // shows who holds and who waits. The order of arrival is the order of the keys' CreateIndex, and the first
 // `updateSlots` of a group hold. Who waits watches only the contender right before it; only the first in
-// line watches the slots, or the names in the group until it has seen that nobody is hidden from it, or the whole group
-// as long as somebody ahead has not taken a slot. Whoever enters says so in its own key, which wakes the next. So a slot
+// line watches the slots, or the names in the group until it has seen that nobody is hidden from it, and as long as
+// somebody ahead has not taken a slot. Whoever enters says so in its own key, which wakes the next. So a slot
 // that comes free wakes one machine, and who comes into line at most one. The line is as long as the machines are many,
-// so with one slot each reads it once, as it comes into it: nobody can come in ahead of it later. What those further
-// back are told of who is ahead may be five minutes old.
+// so each reads it once, as it comes into it: nobody can come in ahead of it later, and names tell who has left. It is read
+// again only if the one before leaves without having held, and each five minutes, which is how old what those further back
+// are told of who is ahead may be.
 //
 // Each slot is a key, too: PREFIX/GROUP/.slot-0, .slot-1 … One transaction enters: it takes a slot that is free and
 // writes "holding" into the contender's key, both only if the session still has that key, the one whose slot came free has
@@ -41,9 +42,9 @@
 //  8. Check, right before the switch
 //  9. the slot is given back (a transaction)
 //
-// There is one more between 4 and 5 with several slots, a look at the whole line, since it may have become shorter in
-// two places; or with one slot where somebody comes into line just then. Who need not wait looks at the names in place of
-// 4 and 5. To this come a renewal each third of the TTL, another watch for each half minute of waiting or holding, and
+// With several slots it looks at the names at once after 4, since another slot may have come free before that one was
+// taken; if none has, it watches the slots in place of 5, which is one more. With one slot there is one more where somebody
+// comes into line just then. Who need not wait looks at the names in place of 4 and 5. To this come a renewal each third of the TTL, another watch for each half minute of waiting or holding, and
 // where the hash is on the board, the transaction once more without looking there, and a question what is.
 //
 // A slot is handed over in two: the transaction that gives it back, and the one of the next in line, whose watch the

@@ -162,13 +162,13 @@ func TestSlotTakenAway(t *testing.T) {
 			l := newLocker(t, address, block(prefix, "15s"))
 			first := acquire(t, l, request("web-01"))
 			p := newProxy(t, address)
-			var lines, slots atomic.Int32
+			var names, slots atomic.Int32
 			p.intercept(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
 				switch q := r.URL.Query(); {
-				case !q.Has("index") || !q.Has("recurse"):
-				case strings.HasSuffix(r.URL.Path, "/web/"):
-					lines.Add(1)
-				default:
+				case !q.Has("index"):
+				case q.Has("keys"):
+					names.Add(1)
+				case q.Has("recurse"):
 					slots.Add(1)
 				}
 				return false
@@ -178,10 +178,11 @@ func TestSlotTakenAway(t *testing.T) {
 				wait(t, l, request("web-03"))
 				eventually(t, "a watch of the slots", func() bool { return slots.Load() > 0 })
 			}
+			eventually(t, "a watch of the names, or of the slots since", func() bool { return names.Load() == 1 })
 			if _, err := client.KV().Delete(prefix+"/web/.slot-0", nil); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "a watch of the whole line", func() bool { return lines.Load() > 0 })
+			eventually(t, "another watch of the names", func() bool { return names.Load() == 2 })
 			select {
 			case r := <-second:
 				t.Fatalf("got (%v, %v) beside one that has not left", r.lease, r.err)

@@ -19,7 +19,7 @@ func (l *Locker) Line(ctx context.Context, group string) ([]lock.Holder, error) 
 		return nil, err
 	}
 	defer s.close()
-	q, err := s.line(ctx, 0)
+	q, err := s.line(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ type model struct {
 	closed   map[string]time.Time // until when a key cannot be locked
 	down     bool                 // no leader
 	changed  chan struct{}        // closed at each change
+	ahead    int                  // of one that took a slot stood so many in line, at the most
 }
 
 type modelSession struct {
@@ -80,6 +81,23 @@ func (m *model) holders() []string {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// position returns how many came into line before the contender with that session, and are still there.
+func (m *model) position(session string) (ahead int) {
+	in := func(p *api.KVPair) bool { return p.Session != "" && strings.HasSuffix(p.Key, "/"+p.Session) }
+	var created uint64
+	for _, p := range m.keys {
+		if p.Session == session && in(p) {
+			created = p.CreateIndex
+		}
+	}
+	for _, p := range m.keys {
+		if in(p) && p.CreateIndex < created {
+			ahead++
+		}
+	}
+	return ahead
 }
 
 // notice puts the hash that h wants to install on the board of the group web, or takes it away.
@@ -257,6 +275,9 @@ func (m *model) transact(body []byte) *http.Response {
 			}
 			p.Value, p.Session, p.ModifyIndex = op.KV.Value, op.KV.Session, m.index
 			m.keys[p.Key] = p
+			if strings.Contains(p.Key, "/.slot-") {
+				m.ahead = max(m.ahead, m.position(p.Session))
+			}
 			bare := *p
 			bare.Value = nil
 			results = append(results, &api.TxnResult{KV: &bare})

@@ -70,7 +70,7 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 		if other, found := q.disagreement(i, p.holder.Slots); found {
 			return 0, &lock.SlotsError{Group: p.group, Slots: p.holder.Slots, Other: other}
 		}
-		move, before := q.next(i, p.holder.Slots)
+		move := q.next(i, p.holder.Slots)
 		if move == enter {
 			index, q, err = p.enter(ctx, q, tell)
 			if index > 0 {
@@ -83,7 +83,7 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 		}
 		var next queue
 		err = p.persist(ctx, func() (err error) {
-			next, err = p.change(ctx, q, move, before)
+			next, err = p.change(ctx, q, i, move)
 			return err
 		})
 		q = next
@@ -101,23 +101,19 @@ func (p *place) await(caller context.Context, waiting func([]lock.Holder)) (inde
 	return 0, &lock.BusyError{Group: p.group, Ahead: ahead, Cause: context.Cause(caller)}
 }
 
-// change waits for the change that the move is about, if any, and returns the line after it.
-func (p *place) change(ctx context.Context, q queue, m move, before contender) (queue, error) {
+// change waits for the change that the move at position i is about, if any, and returns the line after it.
+func (p *place) change(ctx context.Context, q queue, i int, m move) (queue, error) {
 	switch m {
-	case look, watchNames:
-		from := q.index
-		if m == look {
-			from = 0
-		}
-		names, index, err := p.store.names(ctx, from)
-		return q.among(names, index), err
-	case watchLine:
-		return p.store.line(ctx, q.index)
+	case look:
+		return p.among(ctx, q, 0)
+	case watchNames:
+		return p.among(ctx, q, q.index)
 	case watchSlots:
 		slots, index, err := p.store.slots(ctx, q.index)
-		return q.after(slots, index), err
+		return q.after(i, slots, index), err
 	}
-	// What happened to the one before only wakes; what it means is decided on a read of the whole line.
+	// That the one before has entered says enough of who is ahead; anything else is decided on a read of the whole line.
+	before := q.contenders[i-1]
 	for range watchesPerRead {
 		now, err := p.store.key(ctx, before.key, before.modified)
 		if err != nil {
@@ -126,13 +122,26 @@ func (p *place) change(ctx context.Context, q queue, m move, before contender) (
 		if now.session == before.session && now.modified == before.modified {
 			continue
 		}
-		if p.holder.Slots == 1 && now.session == before.session && now.holder.Holding {
-			// It has taken the only slot, so nobody else is ahead any more: no need to read what is behind.
-			return q.behind(now, slotKey(p.store.folder, 0), p.key), nil
+		if now.session != before.session || !now.holder.Holding {
+			break
 		}
-		break
+		q.contenders = slices.Concat(q.contenders[:i-1], []contender{now, q.contenders[i]}) // who is behind need not be known
+		if p.holder.Slots > 1 {
+			return p.among(ctx, q, 0)
+		}
+		// It has the only slot, so nobody else is ahead any more, and there is no need to ask for now.
+		return q.among([]string{now.key, slotKey(p.store.folder, 0), p.key}, now.modified), nil
 	}
-	return p.store.line(ctx, 0)
+	return p.store.line(ctx)
+}
+
+// among returns the line of those who are still there: at once if index is 0, else when somebody has come or gone since
+// index. Nobody was left out of it.
+func (p *place) among(ctx context.Context, q queue, index uint64) (queue, error) {
+	names, now, err := p.store.names(ctx, index)
+	q = q.among(names, now)
+	q.whole = true
+	return q, err
 }
 
 // enter takes one of the free slots and says in the key that it is held, which wakes the next in line. It returns the
@@ -173,7 +182,7 @@ func (p *place) enter(ctx context.Context, q queue, tell func([]lock.Holder)) (i
 			}
 		}
 		err = p.persist(ctx, func() (err error) {
-			q, err = p.store.line(ctx, 0)
+			q, err = p.store.line(ctx)
 			return err
 		})
 		if err != nil {

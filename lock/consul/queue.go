@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,7 +43,7 @@ func newContender(p *api.KVPair) contender {
 // first stays there until its own key goes, and who came later need not be known.
 type queue struct {
 	contenders []contender
-	slots      map[string]string // the session that holds each slot that is taken, by key
+	slots      map[string]string // the session that holds each slot that is taken, by key; empty: it is not known which
 	index      uint64            // where a watch of the whole group goes on from
 	whole      bool              // Consul said that nothing was left out for want of rights
 	left       string            // the key of one that has given its slot back, and so is taken to have left; empty: nobody is
@@ -77,23 +78,31 @@ func (q queue) position(key, session string) int {
 	return slices.IndexFunc(q.contenders, func(c contender) bool { return c.key == key && c.session == session })
 }
 
-// behind returns the head of the line once holder has taken slot, the only one: holder, then own. holder is as of its
-// last change, which is that.
-func (q queue) behind(holder contender, slot, own string) queue {
-	i := slices.IndexFunc(q.contenders, func(c contender) bool { return c.key == own })
-	return queue{
-		contenders: []contender{holder, q.contenders[i]},
-		slots:      map[string]string{slot: holder.session},
-		index:      holder.modified,
+// among returns the line, and the slots, of which only those keys are still there.
+func (q queue) among(keys []string, index uint64) queue {
+	now := queue{slots: map[string]string{}, index: index}
+	there := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		there[key] = true
+		if i := strings.LastIndex(key, "/"); strings.HasPrefix(key[i+1:], slotPrefix) {
+			now.slots[key] = q.slots[key]
+		}
 	}
+	for _, c := range q.contenders {
+		if there[c.key] {
+			now.contenders = append(now.contenders, c)
+		}
+	}
+	return now
 }
 
-// after returns the line once those sessions hold the slots: who held one and does no more has left, since its keys go
-// together. Whoever goes by that makes sure of one of them.
-func (q queue) after(slots map[string]string, index uint64) queue {
+// after returns the line as the one at position i sees it, ahead of whom all held a slot, once those sessions hold the
+// slots: who of them does no more has left, since its keys go together. Whoever goes by that makes sure of one of them.
+func (q queue) after(i int, slots map[string]string, index uint64) queue {
 	now := queue{slots: slots, index: index, whole: q.whole, left: q.left}
-	for _, c := range q.contenders {
-		if q.holds(c) && !now.holds(c) {
+	holders := slices.Collect(maps.Values(slots))
+	for j, c := range q.contenders {
+		if j < i && !slices.Contains(holders, c.session) {
 			now.left = c.key
 		} else {
 			now.contenders = append(now.contenders, c)
@@ -102,41 +111,13 @@ func (q queue) after(slots map[string]string, index uint64) queue {
 	return now
 }
 
-// among returns the line, and the slots, of which only those keys are still there, and nothing was left out.
-func (q queue) among(keys []string, index uint64) queue {
-	there := make(map[string]bool, len(keys))
-	for _, key := range keys {
-		there[key] = true
-	}
-	now := queue{slots: map[string]string{}, index: index, whole: true}
-	for _, c := range q.contenders {
-		if there[c.key] {
-			now.contenders = append(now.contenders, c)
-		}
-	}
-	for key, session := range q.slots {
-		if there[key] {
-			now.slots[key] = session
-		}
-	}
-	return now
-}
-
-// holds reports whether a contender holds a slot.
-func (q queue) holds(c contender) bool {
-	for _, session := range q.slots {
-		if session == c.session {
-			return true
-		}
-	}
-	return false
-}
-
-// ahead returns who stands before position i, in order of arrival: holders first.
+// ahead returns who stands before position i, in order of arrival: holders first. Where there are as many as slots that
+// are taken, all of them hold, whatever their keys said when they were read.
 func (q queue) ahead(i int) []lock.Holder {
 	holders := make([]lock.Holder, i)
 	for j, c := range q.contenders[:i] {
 		holders[j] = c.holder
+		holders[j].Holding = c.holder.Holding || len(q.slots) == i
 	}
 	return holders
 }
@@ -159,7 +140,8 @@ func slotKey(folder string, i int) string { return fmt.Sprint(folder, slotPrefix
 func (q queue) free(folder string, slots int) []string {
 	var keys []string
 	for i := range slots {
-		if key := slotKey(folder, i); q.slots[key] == "" {
+		key := slotKey(folder, i)
+		if _, taken := q.slots[key]; !taken {
 			keys = append(keys, key)
 		}
 	}
@@ -173,27 +155,24 @@ const (
 	look       move = iota // it seems to be among the first, but may not see everybody: read who is there
 	enter                  // it is among the first: take the slot
 	watchKey               // wait for a change of the contender right before it
-	watchLine              // it is the first in line: wait for a change of the whole group
-	watchNames             // so it is, all ahead hold, and it may not see everybody: wait until somebody comes or goes
+	watchNames             // it is the first in line, and somebody ahead may not hold, or not be seen: wait until somebody comes or goes
 	watchSlots             // so it is, and all ahead hold: wait for a change of the slots alone
 )
 
 // next says what the contender at position i does. One waiter alone, the first in line, watches the slots, or, as long
-// as somebody ahead may leave without having had one, the whole group: so a slot that comes free wakes one machine, not
-// all. It says that it holds in its own key, and that wakes the one behind it, which is now the first in line.
-func (q queue) next(i, slots int) (move, contender) {
+// as somebody ahead may leave without having had one, the names in the group: so a slot that comes free wakes one machine,
+// not all. It says that it holds in its own key, and that wakes the one behind it, which is now the first in line.
+func (q queue) next(i, slots int) move {
 	switch {
 	case i < slots && !q.whole:
-		return look, contender{}
+		return look
 	case i < slots:
-		return enter, contender{}
+		return enter
 	case i > slots:
-		return watchKey, q.contenders[i-1]
-	case slices.ContainsFunc(q.contenders[:i], func(c contender) bool { return !q.holds(c) }):
-		return watchLine, contender{}
-	case !q.whole:
-		return watchNames, contender{}
+		return watchKey
+	case len(q.slots) < slots || !q.whole:
+		return watchNames
 	default:
-		return watchSlots, contender{}
+		return watchSlots
 	}
 }

@@ -18,6 +18,7 @@ func FuzzQueue(f *testing.F) {
 	f.Add("a a/b .lock  c", []byte(`["JSON", "of another kind"]`), []byte("\x05\x05\x05\x05\x05"), uint8(2))
 	f.Add("x y", []byte(`{"host":"","slots":-1,"since":"?"}`), []byte("\xff\x00"), uint8(0))
 	f.Add("x y z", []byte("\x00\xff"), []byte("\x03\x02\x01"), uint8(9))
+	f.Add(".slot-0 a .slot-1 b c d .slot-2/e", []byte(`{"host":"h","slots":2}`), []byte("\x03\x02\x01"), uint8(2))
 	f.Add("x y z", []byte(`{"host":"h","slots":1e99,"since":"2026-01-02T03:04:05Z"}`), []byte(""), uint8(3))
 	f.Fuzz(func(t *testing.T, names string, value, indexes []byte, slots uint8) {
 		pairs := pairsOf(names, value, indexes)
@@ -58,11 +59,12 @@ func FuzzQueue(f *testing.F) {
 			t.Errorf("got %d in line, and %d in another order", len(q.contenders), len(other.contenders))
 		}
 		checkMoves(t, q, int(slots))
+		checkNames(t, q, pairs, int(slots))
 	})
 }
 
-// checkMoves wants that the first `slots` enter, the next one watches the slots, or the line if somebody ahead holds
-// none, and each other the one before it.
+// checkMoves wants that the first `slots` enter, the next one watches the slots, or the names if not all of them are taken,
+// and each other the one before it.
 func checkMoves(t *testing.T, q queue, slots int) {
 	t.Helper()
 	for i := range q.contenders {
@@ -70,21 +72,41 @@ func checkMoves(t *testing.T, q queue, slots int) {
 		switch {
 		case i < slots:
 			want = enter
+		case i == slots && len(q.slots) < slots:
+			want = watchNames
 		case i == slots:
-			want = watchLine
-			if !slices.ContainsFunc(q.contenders[:i], func(c contender) bool { return !q.holds(c) }) {
-				want = watchSlots
-			}
+			want = watchSlots
 		}
-		got, before := q.next(i, slots)
-		if got != want || want == watchKey && before != q.contenders[i-1] {
-			t.Errorf("position %d with %d slots: got %d and %s, want %d", i, slots, got, before.key, want)
+		if got := q.next(i, slots); got != want {
+			t.Errorf("position %d with %d slots: got move %d, want %d", i, slots, got, want)
 		}
 		q.whole = false
-		if got, _ := q.next(i, slots); got == enter || got == watchSlots {
-			t.Errorf("position %d with %d slots: got %d on a line that may not be whole", i, slots, got)
+		if got := q.next(i, slots); got == enter || got == watchSlots {
+			t.Errorf("position %d with %d slots: got move %d on a line that may not be whole", i, slots, got)
 		}
 		q.whole = true
+	}
+}
+
+// checkNames wants that who knows the line and reads later which names are left stands where a read of the line would
+// have put it, and takes no slot for free that is not.
+func checkNames(t *testing.T, q queue, pairs api.KVPairs, slots int) {
+	t.Helper()
+	for gone := range pairs {
+		left := slices.Delete(slices.Clone(pairs), gone, gone+1)
+		var names []string
+		for _, p := range left {
+			names = append(names, p.Key)
+		}
+		got, want := q.among(names, 2), newQueue("p/web/", left, 2)
+		if !slices.Equal(got.contenders, want.contenders) {
+			t.Errorf("without %s: got %v in line by names, want %v", pairs[gone].Key, got.contenders, want.contenders)
+		}
+		for _, key := range got.free("p/web/", slots) {
+			if want.slots[key] != "" {
+				t.Errorf("without %s: got %s free, which %s holds", pairs[gone].Key, key, want.slots[key])
+			}
+		}
 	}
 }
 

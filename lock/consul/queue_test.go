@@ -34,120 +34,116 @@ func TestNext(t *testing.T) {
 		want  string
 	}{
 		{1, "me", "me", "enter"},
-		{1, "a* me", "me", "watch line"},
-		{1, "a* b me", "me", "watch b"},
-		{1, "a* b c me", "me", "watch c"},
-		{1, "b me", "me", "watch line"}, // b is about to enter
-		{1, "me a b", "me", "enter"},    // those behind do not matter
+		{1, "a* me", "me", "watch names"},
+		{1, "a* b me", "me", "watch key"},
+		{1, "a* b c me", "me", "watch key"},
+		{1, "b me", "me", "watch names"}, // b is about to enter
+		{1, "me a b", "me", "enter"},     // those behind do not matter
 		{2, "a* me", "me", "enter"},
-		{2, "a* b* me c", "me", "watch line"},
-		{2, "a* b* c me", "me", "watch c"},
+		{2, "a* b* me c", "me", "watch names"},
+		{2, "a* b* c me", "me", "watch key"},
 		{3, "a* b* me", "me", "enter"},
-		{3, "a* b* c d me", "me", "watch d"},
+		{3, "a* b* c d me", "me", "watch key"},
 	} {
 		q := newQueue("p/web/", line(test.slots, test.line), 0)
-		if m, _ := q.next(q.position("p/web/"+test.me, test.me), test.slots); m == enter {
+		i := q.position("p/web/"+test.me, test.me)
+		if q.next(i, test.slots) == enter {
 			t.Errorf("%q with %d slots: got enter on a line that may not be whole", test.line, test.slots)
 		}
 		q.whole = true
-		m, before := q.next(q.position("p/web/"+test.me, test.me), test.slots)
-		got := map[move]string{enter: "enter", watchLine: "watch line", watchKey: "watch " + before.session}[m]
+		got := map[move]string{enter: "enter", watchNames: "watch names", watchKey: "watch key"}[q.next(i, test.slots)]
 		if got != test.want {
 			t.Errorf("%q with %d slots: got %s, want %s", test.line, test.slots, got, test.want)
 		}
-		if m == watchKey && (before.key != "p/web/"+before.session || before.modified == 0) {
-			t.Errorf("%q: got %+v, want the key and the index to watch from", test.line, before)
+	}
+}
+
+// held is the slots of a group of several, each with the session that holds it, "?" where it is not known which, and ""
+// where it is free.
+func held(sessions ...string) map[string]string {
+	slots := map[string]string{}
+	for i, session := range sessions {
+		if session != "" {
+			slots[slotKey("p/web/", i)] = strings.TrimPrefix(session, "?")
 		}
 	}
+	return slots
 }
 
 // The first in line watches the slots alone when all ahead hold one, for then nobody else's coming or leaving matters;
 // and comes up by one for each that holds none any more.
 func TestFirstInLineWatchesSlots(t *testing.T) {
 	t.Parallel()
-	held := func(names ...string) map[string]string {
-		m := map[string]string{}
-		for i, name := range names {
-			if name != "" {
-				m[fmt.Sprint("p/web/.slot-", i)] = name
-			}
-		}
-		return m
-	}
 	for _, test := range []struct {
-		line        string
-		slots       map[string]string
-		before, now move
-		later       map[string]string
-		position    int
+		slots, later map[string]string
+		want         move
+		position     int
+		left         string // makes sure that this one has left
 	}{
-		{"a* b* me c", held("a", "b"), watchSlots, enter, held("a", ""), 1},
-		{"a* b* me c", held("a", "b"), watchSlots, enter, held(""), 0},
-		{"a* b* me c", held("a", "b"), watchSlots, watchSlots, held("a", "b"), 2},
-		{"a* b* me c", held("b", "a"), watchSlots, watchSlots, held("a", "b"), 2},
-		{"a* b me c", held("a"), watchLine, watchLine, held("a", ""), 2},   // b may go without having held one
-		{"a* b me c", held("a"), watchLine, watchSlots, held("a", "b"), 2}, // b has entered
-		{"a* b me c", held("a"), watchLine, enter, held("", "b"), 1},
+		{held("a", "b"), held("a", ""), enter, 1, "p/web/b"},
+		{held("a", "b"), held("", "b"), enter, 1, "p/web/a"},
+		{held("a", "b"), held(""), enter, 0, "p/web/b"},
+		{held("a", "b"), held("a", "b"), watchSlots, 2, ""},
+		{held("b", "a"), held("a", "b"), watchSlots, 2, ""},
+		{held("?", "?"), held("", "b"), enter, 1, "p/web/a"}, // which of them has which is not needed
 	} {
-		q := newQueue("p/web/", line(2, test.line), 7)
+		q := newQueue("p/web/", line(2, "a* b* me c"), 7)
 		q.slots, q.whole = test.slots, true
-		if got, _ := q.next(q.position("p/web/me", "me"), 2); got != test.before {
-			t.Errorf("%q, slots of %v: got move %d, want %d", test.line, test.slots, got, test.before)
+		if got := q.next(2, 2); got != watchSlots {
+			t.Errorf("slots of %v: got move %d, want %d", test.slots, got, watchSlots)
 		}
-		q = q.after(test.later, 9)
+		q = q.after(2, test.later, 9)
 		i := q.position("p/web/me", "me")
-		if got, _ := q.next(i, 2); got != test.now || i != test.position || q.index != 9 {
-			t.Errorf("%q, slots of %v: got move %d at %d from index %d, want %d at %d from 9", test.line, test.later, got, i, q.index, test.now, test.position)
+		if got := q.next(i, 2); got != test.want || i != test.position || q.left != test.left || q.index != 9 {
+			t.Errorf("slots of %v: got move %d at %d from index %d after %q, want %d at %d from 9 after %q", test.later, got, i, q.index, q.left, test.want, test.position, test.left)
 		}
-		if q.whole = false; i == 2 {
-			want := map[move]move{watchSlots: watchNames, watchLine: watchLine}[test.now]
-			if got, _ := q.next(i, 2); got != want {
-				t.Errorf("%q: got move %d on a line that may not be whole, want %d", test.line, got, want)
-			}
+		if q.whole = false; i == 2 && q.next(i, 2) != watchNames {
+			t.Errorf("got move %d on a line that may not be whole, want %d", q.next(i, 2), watchNames)
 		}
 	}
 }
 
-// Who was behind a machine that has taken the only slot needs no more than names to know when it is gone.
-func TestBehindTheHolder(t *testing.T) {
+// Who has read the line once needs no more than names to know when it is its turn.
+func TestNamesTellWhoHasLeft(t *testing.T) {
 	t.Parallel()
-	const slot = "p/web/.slot-0"
-	q := newQueue("p/web/", line(1, "a* b me c"), 7)
-	holder := contender{key: "p/web/b", session: "b", created: 110, modified: 140}
-	q = q.behind(holder, slot, "p/web/me")
 	for _, test := range []struct {
-		names string
-		want  move
-		free  int
+		slots   int
+		names   string
+		want    move
+		free    int
+		holding bool // all ahead are known to hold
 	}{
-		{"p/web/b p/web/me p/web/c p/web/d " + slot, watchSlots, 0}, // another came or went
-		{"p/web/me p/web/c", enter, 1},
-		{"p/web/me p/web/c " + slot, enter, 0},           // somebody was faster: the next look tells
-		{"p/web/b p/web/me p/web/c", watchLine, 1},       // it was taken away from b, which has not left
-		{"p/web/a p/web/b p/web/me", watchLine, 1},       // a was gone, and is none of ours now
-		{"p/web/me p/web/deeper/ p/web/.lock", enter, 1}, // which are no contenders
+		{1, "b me c d .slot-0", watchSlots, 0, true}, // another came or went
+		{1, "me c", enter, 1, false},
+		{1, "me c .slot-0", enter, 0, false}, // somebody was faster: the next look tells
+		{1, "b me c", watchNames, 1, false},  // it was taken away from b, which has not left
+		{1, "a b me .slot-0", watchKey, 0, false},
+		{1, "me deeper/ .lock", enter, 1, false}, // which are no contenders
+		{2, "a b me .slot-0 .slot-1", watchSlots, 0, true},
+		{2, "a b me .slot-1", watchNames, 1, false}, // one of them has not entered yet
+		{2, "b me .slot-1", enter, 1, true},
+		{2, "me c", enter, 2, true},
 	} {
-		now := q.among(strings.Fields(test.names), 9)
-		i := now.position("p/web/me", "me")
-		if got, _ := now.next(i, 1); got != test.want || now.index != 9 || len(now.free("p/web/", 1)) != test.free {
-			t.Errorf("%q: got move %d from index %d, and %d free, want %d from 9, and %d", test.names, got, now.index, len(now.free("p/web/", 1)), test.want, test.free)
+		q := newQueue("p/web/", line(test.slots, "a b me c"), 7)
+		var names []string
+		for name := range strings.FieldsSeq(test.names) {
+			names = append(names, "p/web/"+name)
+		}
+		q = q.among(names, 9)
+		q.whole = true
+		i := q.position("p/web/me", "me")
+		if got := q.next(i, test.slots); got != test.want || q.index != 9 || len(q.free("p/web/", test.slots)) != test.free {
+			t.Errorf("%q with %d slots: got move %d from index %d, and %d free, want %d from 9, and %d", test.names, test.slots, got, q.index, len(q.free("p/web/", test.slots)), test.want, test.free)
+		}
+		for _, h := range q.ahead(i) {
+			if h.Holding != test.holding {
+				t.Errorf("%q with %d slots: %s: got holding %t, want %t", test.names, test.slots, h.Host, h.Holding, test.holding)
+			}
 		}
 	}
+	q := newQueue("p/web/", line(1, "a b me"), 7)
 	if i := q.among([]string{"p/web/b"}, 9).position("p/web/me", "me"); i != -1 {
 		t.Errorf("got position %d without a key", i)
-	}
-}
-
-// Who holds no slot any more is taken to have left, and so is one to make sure of.
-func TestWhoLeftIsNamed(t *testing.T) {
-	t.Parallel()
-	q := newQueue("p/web/", line(2, "a* b* me"), 7)
-	q.slots = map[string]string{"p/web/.slot-0": "a", "p/web/.slot-1": "b"}
-	if got := q.after(q.slots, 9).left; got != "" {
-		t.Errorf("got %q, want nobody", got)
-	}
-	if got, want := q.after(map[string]string{"p/web/.slot-1": "b"}, 9).left, "p/web/a"; got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -165,10 +161,11 @@ func TestEveryChangeWakesOne(t *testing.T) {
 		q := newQueue("p/web/", line(slots, strings.Join(names, " ")), 0)
 		watchers := map[string]int{}
 		for i := range names {
-			if m, before := q.next(i, slots); m == watchLine {
-				watchers["the line"]++
-			} else if m == watchKey {
-				watchers[before.session]++
+			switch q.next(i, slots) {
+			case watchNames:
+				watchers["the names"]++
+			case watchKey:
+				watchers[q.contenders[i-1].session]++
 			}
 		}
 		if got, want := len(watchers), len(names)-slots; got != want {

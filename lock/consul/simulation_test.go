@@ -88,8 +88,8 @@ func (l *link) set(cut, bad bool) {
 	l.cut, l.bad = cut, bad
 }
 
-// Whatever happens to sessions, leaders and links, at most `slots` machines hold, and when it has ended everybody
-// gets a turn. It is the real code against a model of Consul, in simulated time; a history that fails is repeated
+// Whatever happens to sessions, leaders and links, at most `slots` machines hold, nobody is overtaken, and when it has
+// ended everybody gets a turn. It is the real code against a model of Consul, in simulated time; a history that fails is repeated
 // with -run TestSimulat -seed N.
 func TestSimulatedHistories(t *testing.T) {
 	t.Parallel()
@@ -169,6 +169,9 @@ func simulate(t *testing.T, seed uint64) (turns, lost int) {
 	}
 	if w.overlaps > 0 {
 		t.Errorf("seed %d: %d times more than %d held at once: up to %d (TTL %s)", seed, w.overlaps, w.slots, w.most, ttl)
+	}
+	if m.ahead >= w.slots {
+		t.Errorf("seed %d: a slot was taken behind %d others, with %d slots: somebody was overtaken", seed, m.ahead, w.slots)
 	}
 	if w.most < w.slots {
 		t.Errorf("seed %d: never more than %d of %d slots were used", seed, w.most, w.slots)

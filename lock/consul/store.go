@@ -110,12 +110,11 @@ func (s *store) destroySession(ctx context.Context, id string, timeout time.Dura
 	return nil
 }
 
-// line reads the group's folder consistently: at once if index is 0, else when it has changed since index
-// or after watchTime.
-func (s *store) line(ctx context.Context, index uint64) (queue, error) {
-	ctx, cancel := bounded(ctx, limit(index))
+// line reads the group's folder consistently.
+func (s *store) line(ctx context.Context) (queue, error) {
+	ctx, cancel := bounded(ctx, requestTimeout)
 	defer cancel()
-	pairs, meta, err := s.client.KV().List(s.folder, options(ctx, index))
+	pairs, meta, err := s.client.KV().List(s.folder, options(ctx, 0))
 	switch {
 	case err != nil:
 		return queue{}, s.failed(ctx, "read "+s.folder, err)
@@ -127,8 +126,8 @@ func (s *store) line(ctx context.Context, index uint64) (queue, error) {
 	return q, nil
 }
 
-// names returns which keys there are in the group's folder, without what is deeper, when that has changed since index, or
-// after watchTime. It is a small part of line, for who knows the rest.
+// names returns which keys there are in the group's folder, without what is deeper: at once if index is 0, else when that
+// has changed since index or after watchTime. It is a small part of line, for who knows the rest.
 func (s *store) names(ctx context.Context, index uint64) (keys []string, now uint64, err error) {
 	ctx, cancel := bounded(ctx, limit(index))
 	defer cancel()

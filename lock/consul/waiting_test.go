@@ -123,6 +123,42 @@ func TestGivingUpWhileConsulFails(t *testing.T) {
 	}
 }
 
+// Slots that come free at about the same time are all taken, also one that did before the one ahead took its own: nothing
+// changes after that, which a watch would tell.
+func TestSlotsFreeTogether(t *testing.T) {
+	t.Parallel()
+	address := servers.Get(t).Consul.Address
+	prefix := newPrefix(t, newClient(t, address))
+	l := newLocker(t, address, block(prefix, "60s"))
+	of := func(host string) lock.Request {
+		req := request(host)
+		req.Slots = 2
+		return req
+	}
+	first, second := acquire(t, l, of("web-01")), acquire(t, l, of("web-02"))
+	p := newProxy(t, address)
+	tries, free := make(chan struct{}, 1), make(chan struct{})
+	p.intercept(func(_ http.ResponseWriter, _ *http.Request, kind string) bool {
+		if kind == "txn" && p.count("txn") == 2 { // the first is the place in line
+			tries <- struct{}{}
+			<-free
+		}
+		return false
+	})
+	third := wait(t, newLocker(t, p.address, block(prefix, "60s")), of("web-03"))
+	fourth := wait(t, l, of("web-04"))
+	if err := first.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	get(t, tries, patience, "the third machine's attempt to take the slot")
+	if err := second.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	close(free)
+	held(t, turn(t, third, patience))
+	held(t, turn(t, fourth, patience))
+}
+
 // A lock whose prefix is the folder of a group of another lock has nothing to do with that group.
 func TestPrefixInsideAGroup(t *testing.T) {
 	t.Parallel()

@@ -62,12 +62,26 @@ func testAllSlotsAreUsed(t *testing.T, s Suite) {
 	w := wait(t.Context(), t, s.New(t), request(g, slots, "web-99"))
 	// Any of them coming free is enough, not only the first.
 	release(t, leases[1])
-	if _, err := w.end(t); err != nil {
-		t.Errorf("the fourth machine: got %v, want the slot that came free", err)
+	fourth, err := w.end(t)
+	if err != nil {
+		t.Fatalf("the fourth machine: got %v, want the slot that came free", err)
 	}
 	for _, i := range []int{0, 2} {
 		if err := leases[i].Check(t.Context()); err != nil {
 			t.Errorf("Check of slot %d: got %v, want nil", i, err)
+		}
+	}
+	// Those that come free together are all taken, and nobody waits for one to come free again.
+	var next []*waiter
+	for i := range slots {
+		next = append(next, wait(t.Context(), t, s.New(t), request(g, slots, fmt.Sprintf("db-%02d", i))))
+	}
+	for _, lease := range []lock.Lease{leases[2], fourth, leases[0]} {
+		release(t, lease)
+	}
+	for i, w := range next {
+		if _, err := w.end(t); err != nil {
+			t.Errorf("machine %d of the next ones: got %v, want one of the slots that came free", i, err)
 		}
 	}
 }
@@ -78,36 +92,32 @@ func testOrderOfArrival(t *testing.T, s Suite) {
 		return
 	}
 	const waiters = 5
-	g := newGroup(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
-	defer cancel()
-	first := acquire(t, s.New(t), request(g, 1, "web-first"))
-	var (
-		mu  sync.Mutex
-		got []int
-		wg  sync.WaitGroup
-	)
-	for i := range waiters {
-		w := wait(ctx, t, s.New(t), request(g, 1, fmt.Sprintf("web-%02d", i)))
-		wg.Go(func() {
-			<-w.done
-			if w.err != nil {
-				t.Errorf("web-%02d: got %v, want a slot", i, w.err)
-				return
+	for slots := 1; slots <= 3; slots++ {
+		g := newGroup(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+		defer cancel()
+		var held []lock.Lease
+		for i := range slots {
+			held = append(held, acquire(t, s.New(t), request(g, slots, fmt.Sprintf("web-first-%02d", i))))
+		}
+		var line []*waiter
+		for i := range waiters {
+			line = append(line, wait(ctx, t, s.New(t), request(g, slots, fmt.Sprintf("web-%02d", i))))
+		}
+		for i, w := range line {
+			release(t, held[0])
+			lease, err := w.end(t)
+			if err != nil {
+				t.Fatalf("%d slots, web-%02d: got %v, want the slot that came free", slots, i, err)
 			}
-			mu.Lock()
-			got = append(got, i)
-			mu.Unlock()
-			if err := w.lease.Release(context.Background()); err != nil {
-				t.Errorf("web-%02d: Release: %v", i, err)
+			held = append(held[1:], lease)
+			for j, later := range line[i+1:] {
+				select {
+				case <-later.done:
+					t.Fatalf("%d slots: web-%02d got (%v, %v) while it is the turn of web-%02d", slots, i+1+j, later.lease, later.err, i)
+				default:
+				}
 			}
-		})
-	}
-	release(t, first)
-	wg.Wait()
-	for i := range got {
-		if got[i] != i {
-			t.Fatalf("turns went to %v, want the order of arrival", got)
 		}
 	}
 }
