@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dropship/dropship/artifact/archive"
@@ -72,8 +74,11 @@ func (s *Site) Present() (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = cmp.Or(checkParent(filepath.Dir(s.o.Destination)), err) // which of its parents is a file
+	}
 	if err != nil {
-		return false, fmt.Errorf("cannot look at the destination: %w", err)
+		return false, fmt.Errorf("cannot look at the destination %s: %w", s.o.Destination, err)
 	}
 	return true, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/dropship/dropship/artifact/archive"
 )
@@ -48,7 +49,7 @@ func (s *Site) ready() error {
 // checkParent finds the nearest ancestor that exists: it is where Stage has to make directories or names.
 func checkParent(parent string) error {
 	info, err := os.Stat(parent)
-	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(parent) != parent {
+	for (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) && filepath.Dir(parent) != parent {
 		if _, err := os.Lstat(parent); err == nil {
 			return fmt.Errorf("%s is a symbolic link that leads nowhere; make the directory that it names", parent)
 		}
@@ -59,7 +60,7 @@ func checkParent(parent string) error {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", parent)
+		return fmt.Errorf("%s is not a directory, so nothing can be below it: name another destination, or move it away", parent)
 	}
 	if err := writable(parent); err != nil {
 		return fmt.Errorf("uid %d must be able to write in %s, since releases are staged and renamed there: %w",

@@ -3,6 +3,7 @@
 package install_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,7 +83,11 @@ func TestReady(t *testing.T) {
 		}, "neither a directory nor a file"},
 		{
 			"parent is a file", "srv/app", false, func(t *testing.T, dir string) { write(t, dir+"/srv", "") },
-			"srv is not a directory",
+			"srv is not a directory, so nothing can be below it",
+		},
+		{
+			"grandparent is a file", "srv/a/b/app", false, func(t *testing.T, dir string) { write(t, dir+"/srv", "") },
+			"srv is not a directory, so nothing can be below it",
 		},
 		{
 			"parent is a dangling link", "srv/app", false, func(t *testing.T, dir string) { symlink(t, "gone", dir+"/srv") },
@@ -157,6 +162,20 @@ func TestReady(t *testing.T) {
 				t.Errorf("something was written:\n%s\nbefore:\n%s", after, before)
 			}
 		})
+	}
+}
+
+// It is asked before anything else, so it is what says that a destination cannot be.
+func TestPresentBelowAFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir+"/file", "")
+	for _, below := range []string{"/file/app", "/file/a/b/app"} {
+		_, err := install.New(options(dir + below)).Present()
+		want := "cannot look at the destination " + dir + below + ": " + dir + "/file is not a directory, so nothing can be below it: name another destination, or move it away"
+		if got := fmt.Sprint(err); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 
