@@ -102,6 +102,9 @@ func (s *source) open() (*os.File, fs.FileInfo, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil, artifact.ErrNotExist
 	}
+	if _, byKernel := errors.AsType[syscall.Errno](err); err != nil && !byKernel { // os.Root refused it itself
+		return nil, nil, fmt.Errorf("a link in its path leads out of the root %s, or is absolute, which is refused: make it a relative link to a file in the root, or publish a copy: %w", s.root, err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
