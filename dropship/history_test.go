@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/dropship/dropship/dropship"
 	"github.com/dropship/dropship/hooks"
@@ -70,35 +72,38 @@ func TestHistoryTellsWhatEachUpdateDid(t *testing.T) {
 
 func TestHistoryIsBounded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.service.After = hooks.Chain{w.hook("start", func(ctx context.Context, _ hooks.Event) error {
-		for i := range 10_000 {
-			fmt.Fprintln(hooks.Output(ctx), "line", i)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.service.After = hooks.Chain{w.hook("start", func(ctx context.Context, _ hooks.Event) error {
+			for i := range 10_000 {
+				fmt.Fprintln(hooks.Output(ctx), "line", i)
+			}
+			return nil
+		})}
+		half := filepath.Join(w.machine.Store.Dir(), "history", "web", "20260101T000000Z-00000000.json.new")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(half), 0o700), os.Chmod(w.machine.Store.Dir(), 0o700), os.WriteFile(half, nil, 0o600)); err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	})}
-	half := filepath.Join(w.machine.Store.Dir(), "history", "web", "20260101T000000Z-00000000.json.new")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(half), 0o700), os.Chmod(w.machine.Store.Dir(), 0o700), os.WriteFile(half, nil, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	for i := range 55 {
-		w.source.publish(pack(t, fmt.Sprint(i)), fmt.Sprint("r", i))
-		w.mustUpdate(dropship.Updated)
-	}
-	got := w.history()
-	if len(got) != 50 {
-		t.Errorf("got %d records, want the last 50", len(got))
-	}
-	if want := md5Hex(pack(t, "54")); !slicesHas(got, want) {
-		t.Errorf("the last update is not among them")
-	}
-	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("what a killed process left: got error %v, want it gone", err)
-	}
-	out := got[0].Hooks[0].Output
-	if len(out) > 17<<10 || !strings.HasPrefix(out, "…\nline ") || !strings.HasSuffix(out, "line 9999\n") {
-		t.Errorf("output: got %d bytes, %.20q … %q", len(out), out, out[len(out)-20:])
-	}
+		for i := range 55 {
+			time.Sleep(time.Second) // within one, IDs are in no order
+			w.source.publish(pack(t, fmt.Sprint(i)), fmt.Sprint("r", i))
+			w.mustUpdate(dropship.Updated)
+		}
+		got := w.history()
+		if len(got) != 50 {
+			t.Errorf("got %d records, want the last 50", len(got))
+		}
+		if want := md5Hex(pack(t, "54")); !slicesHas(got, want) {
+			t.Errorf("the last update is not among them")
+		}
+		if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("what a killed process left: got error %v, want it gone", err)
+		}
+		out := got[0].Hooks[0].Output
+		if len(out) > 17<<10 || !strings.HasPrefix(out, "…\nline ") || !strings.HasSuffix(out, "line 9999\n") {
+			t.Errorf("output: got %d bytes, %.20q … %q", len(out), out, out[len(out)-20:])
+		}
+	})
 }
 
 func slicesHas(records []dropship.Record, hash string) bool {
