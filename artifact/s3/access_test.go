@@ -97,6 +97,25 @@ func TestAbsentIsNotDenied(t *testing.T) {
 	}
 }
 
+// An absent object and an absent bucket look the same to HEAD, and not to GET.
+func TestAbsenceNamesTheBucket(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, servers.Get(t).S3)
+	for _, tt := range []struct{ bucket, code string }{{s.bucket, "NoSuchKey"}, {"nowhere-" + s.bucket, "NoSuchBucket"}} {
+		src := source(t, fmt.Sprintf("accessKey = %q\nsecret = %q\nname = %q\nendpoint = %q\n", s.AccessKey, s.Secret, s.Region, s.Endpoint), tt.bucket, "absent.tar.gz")
+		_, err := src.Stat(t.Context())
+		want := fmt.Sprintf("cannot stat s3://%s/absent.tar.gz: artifact does not exist, or there is no bucket %s (NotFound, which does not tell them apart)", tt.bucket, tt.bucket)
+		if got := fmt.Sprint(err); got != want || !errors.Is(err, artifact.ErrNotExist) {
+			t.Errorf("got error %q, want ErrNotExist and %q", got, want)
+		}
+		_, err = src.Open(t.Context(), artifact.Info{Revision: `"1"`, Size: 10}, 0, -1)
+		want = fmt.Sprintf("cannot open s3://%s/absent.tar.gz: artifact does not exist (%s)", tt.bucket, tt.code)
+		if got := fmt.Sprint(err); got != want || !errors.Is(err, artifact.ErrNotExist) {
+			t.Errorf("got error %q, want ErrNotExist and %q", got, want)
+		}
+	}
+}
+
 func denied(t *testing.T, what string, err error) {
 	t.Helper()
 	if err == nil || errors.Is(err, artifact.ErrNotExist) || !strings.Contains(err.Error(), "access denied: check accessKey and secret") {

@@ -17,10 +17,10 @@ import (
 
 // failed names what was attempted on what, and says of the SDK's errors what they mean.
 func (s *source) failed(ctx context.Context, verb string, err error) error {
-	return fmt.Errorf("cannot %s %s: %w", verb, s, explain(ctx, err))
+	return fmt.Errorf("cannot %s %s: %w", verb, s, s.explain(ctx, err))
 }
 
-func explain(ctx context.Context, err error) error {
+func (s *source) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -30,8 +30,12 @@ func explain(ctx context.Context, err error) error {
 	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		return neterr.Cause(ctx, send.Err)
 	}
-	if code := absence(err); code != "" {
+	code, told := absence(err)
+	switch {
+	case told:
 		return fmt.Errorf("%w (%s)", artifact.ErrNotExist, code)
+	case code != "":
+		return fmt.Errorf("%w, or there is no bucket %s (%s, which does not tell them apart)", artifact.ErrNotExist, s.bucket, code)
 	}
 	var archived *types.InvalidObjectState
 	if errors.As(err, &archived) { // a 403 too, but no refusal
@@ -62,21 +66,21 @@ func explain(ctx context.Context, err error) error {
 	return artifact.Busy(err, response.Response.Header.Get("Retry-After"), time.Now())
 }
 
-// absence returns S3's code for the bucket, the object or the version not being there, else nothing.
-// HEAD has no body to have a code in, so of HEAD alone the bare status is enough.
-func absence(err error) string {
+// absence returns S3's code for the bucket, the object or the version not being there, else nothing; and whether it tells
+// which of them. HEAD has no body to have a code in, so of HEAD alone the bare status is enough.
+func absence(err error) (code string, told bool) {
 	var head *types.NotFound
 	if errors.As(err, &head) {
-		return head.ErrorCode()
+		return head.ErrorCode(), false
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
 		case "NoSuchKey", "NoSuchBucket", "NoSuchVersion":
-			return api.ErrorCode()
+			return api.ErrorCode(), true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // status returns the HTTP status of an error of the SDK, 0 if S3 did not answer.
