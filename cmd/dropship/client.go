@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -99,22 +97,6 @@ func by() string {
 		hostname = "unknown"
 	}
 	return person() + "@" + hostname
-}
-
-// printJSON writes a result for machines.
-func printJSON(w io.Writer, result any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(result); err != nil {
-		return &exitError{exitFailed, fmt.Errorf("cannot write the result: %w", err)}
-	}
-	return nil
-}
-
-// jsonFlag gives a command the flag that all of these have.
-func jsonFlag(cmd *cobra.Command, asJSON *bool) {
-	cmd.Flags().BoolVar(asJSON, "json", false, "write the result as JSON")
 }
 
 // oneService is for commands about one service.
