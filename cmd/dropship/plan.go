@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -40,10 +41,10 @@ With --json it is an array with an object for each service: service, artifact, d
 the destination), installed, repository {revision, hash, size}; outcome ("up to date", "updated", "quarantined" or
 "paused"), reason, paused {by, reason, since, until}; interrupted and unfinished {update_id, hash, hooks, error},
 updates that are completed first. If there is something to install also fetch (bytes, -1: not known), staged,
-changes {added, removed, changed} with all paths, or not_listed, why they are not known; doubt, why it may fail; slot {locker, group, slots,
-hold (seconds), line, error}, whose line has who holds (holding) and then who waits {host, pid, service, hash,
-update_id, slots, since, holding}; before and after, arrays of {name, when, on_error, timeout (seconds)}. A service
-that cannot be planned has error and step.`,
+changes {added, removed, changed} with all paths (".": the destination itself, where it is a file), or not_listed, why
+they are not known; doubt, why it may fail; slot {locker, group, slots, hold (seconds), line, error}, whose line has who
+holds (holding) and then who waits {host, pid, service, hash, update_id, slots, since, holding}; before and after,
+arrays of {name, when, on_error, timeout (seconds)}. A service that cannot be planned has error and step.`,
 		ValidArgsFunction: a.completeServices,
 		RunE:              func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names, asJSON) },
 	}
@@ -102,7 +103,7 @@ func (p page) plan(s dropship.Plan, now time.Time) {
 		p.line("unfinished", "%s, of update %s: %s", strings.Join(u.Hooks, ", "), u.UpdateID, u.Error)
 	}
 	if r := s.Repository; r != nil {
-		p.line("repository", "%s", held(*r))
+		p.line("repository", "%s", held(*r, knownHash(s)))
 	}
 	if s.Paused != nil {
 		p.line("paused", "%s", pauseNote(*s.Paused, now))
@@ -177,6 +178,9 @@ func (p page) files(s dropship.Plan) {
 		names []string
 	}{{"+", c.Added}, {"-", c.Removed}, {"~", c.Changed}} {
 		for _, name := range kind.names[:min(len(kind.names), namesShown)] {
+			if name == "." { // the destination itself, a plain file
+				name = filepath.Base(s.Destination)
+			}
 			p.path(kind.mark, name)
 		}
 		if more := len(kind.names) - namesShown; more > 0 {
@@ -253,12 +257,20 @@ func (p page) chain(phase string, chain []dropship.PlannedHook) {
 	}
 }
 
-// held is what a repository holds. Many have the md5 for a revision, in quotes.
-func held(r dropship.Remote) string {
+// knownHash returns the hash of what is installed where that is what the repository holds, which may not know it.
+func knownHash(s dropship.Plan) string {
+	if s.Outcome != dropship.UpToDate || s.Installed == nil {
+		return ""
+	}
+	return s.Installed.Hash
+}
+
+// held is what a repository holds. Many have the md5 for a revision, in quotes. known is the hash where it does not say.
+func held(r dropship.Remote, known string) string {
 	if r.Hash != "" && strings.Trim(r.Revision, `"`) == r.Hash {
 		return r.Hash
 	}
-	return fmt.Sprintf("%s (revision %s)", cmp.Or(r.Hash, "md5 not known before the download"), r.Revision)
+	return fmt.Sprintf("%s (revision %s)", cmp.Or(r.Hash, known, "md5 not known before the download"), r.Revision)
 }
 
 func plannedOver(s dropship.Plan) string {

@@ -74,6 +74,14 @@ func plans() []dropship.Plan {
 			Repository: remote(500), Outcome: dropship.Quarantine, Reason: "hash " + newHash + " failed on web-12 at 2026-03-14 02:50:00 UTC: after hook 2 failed: " + hostile,
 		},
 		{Service: "cart", Artifact: "s3://artifacts/cart.tar.gz", Destination: "/srv/cart", Present: true, Installed: installedFor(oldHash, 2*time.Hour), Repository: remote(500), Outcome: dropship.UpToDate},
+		{
+			Service: "chat", Artifact: "http://artifacts.example.com/chat.tar.gz", Destination: "/srv/chat", Present: true, Installed: installedFor(oldHash, 2*time.Hour),
+			Repository: &dropship.Remote{Revision: `etag "6-64f5"`, Size: 500}, Outcome: dropship.UpToDate,
+		},
+		{
+			Service: "cert", Artifact: "file:///srv/artifacts/cert.pem", Destination: "/etc/web/cert.pem", Repository: remote(500), Outcome: dropship.Updated,
+			Fetch: 500, Changes: &install.Changes{Added: []string{"."}},
+		},
 		{Service: "gone", Artifact: "s3://artifacts/gone.tar.gz", Destination: "/srv/gone", Error: "check: cannot stat s3://artifacts/gone.tar.gz: the artifact does not exist", Step: dropship.StepCheck},
 	}
 }

@@ -178,7 +178,7 @@ func (p page) details(s dropship.Status, kept []dropship.Kept, now time.Time) {
 	p.line("destination", "%s", s.Destination)
 	p.line("installed", "%s", installedNow(s.Installed))
 	if r := s.Repository; r != nil {
-		p.line("repository", "%s (revision %s, %s), %s ago", cmp.Or(r.Hash, "md5 not known before the download"), r.Revision, size(r.Size), since(s.SeenAt, now))
+		p.line("repository", "%s (revision %s, %s), %s ago", cmp.Or(r.Hash, sameHash(s), "md5 not known before the download"), r.Revision, size(r.Size), since(s.SeenAt, now))
 	}
 	if s.Group != "" {
 		p.line("group", "%s", s.Group)

@@ -73,6 +73,24 @@ func everyState() []dropship.Status {
 	}
 }
 
+// A repository that knows no md5 is not asked for one: what is installed is what it holds, or it is not known.
+func TestDetailsOfARepositoryWithoutMD5(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[dropship.ReasonCode]string{
+		dropship.ReasonUpToDate: "repository   " + oldHash + " (revision \"6-64f5\", 500 bytes), 0s ago",
+		dropship.ReasonUpdating: "repository   md5 not known before the download (revision \"6-64f5\", 500 bytes), 0s ago",
+	} {
+		var b bytes.Buffer
+		page{w: &b, width: 200}.details(dropship.Status{
+			Name: "web", Installed: installedFor(oldHash, time.Hour), Reason: dropship.Reason{Code: code},
+			Repository: &dropship.Remote{Revision: `"6-64f5"`, Size: 500}, SeenAt: now,
+		}, nil, now)
+		if got := b.String(); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %q in it", code, got, want)
+		}
+	}
+}
+
 func records() []dropship.Record {
 	return []dropship.Record{
 		{
