@@ -3,6 +3,7 @@
 package dropship_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,7 +68,7 @@ func TestNothingOfAStateGoesThroughALink(t *testing.T) {
 			}
 			for _, there := range []bool{false, true} {
 				if there {
-					if err := os.WriteFile(victim, []byte("precious"), 0o644); err != nil {
+					if err := errors.Join(os.WriteFile(victim, []byte("precious"), 0o644), os.Chmod(victim, 0o644)); err != nil {
 						t.Fatal(err)
 					}
 				}
