@@ -220,11 +220,12 @@ func (st Status) quarantineReason() Reason {
 	return r
 }
 
+// failureReason says of the last update that nothing undid it. The error begins with why: the rollback failed, or there
+// was nothing to go back to.
 func (st Status) failureReason() Reason {
-	const undone = ", and could not be undone"
-	r := Reason{Code: ReasonFailed, Text: "the last update failed" + undone, Remedy: "look into it; then publish another artifact, or dropship retry " + st.Name}
+	r := Reason{Code: ReasonFailed, Text: "the last update failed", Remedy: "look into it; then publish another artifact, or dropship retry " + st.Name}
 	if f := st.Failed; f != nil {
-		r.Text = fmt.Sprintf("the last update, to %s, failed at %s%s: %s", f.Hash, LocalTime(f.At), undone, oneLine(errors.New(f.Error)))
+		r.Text = fmt.Sprintf("the last update, to %s, failed at %s: %s", f.Hash, LocalTime(f.At), oneLine(errors.New(f.Error)))
 		r.Since = f.At
 	} else if st.LastCheck.Error != "" {
 		r.Text += ": " + oneLine(errors.New(st.LastCheck.Error))

@@ -85,7 +85,7 @@ func TestReasons(t *testing.T) {
 				}
 				return broken
 			})}
-		}, 10 * time.Minute, dropship.ReasonFailed, "failed at " + bubbleStart + ", and could not be undone: ", "look into it"},
+		}, 10 * time.Minute, dropship.ReasonFailed, "failed at " + bubbleStart + ": the previous release is back and its after chain fails: ", "look into it"},
 		{"not in order, and paused", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")
@@ -97,7 +97,7 @@ func TestReasons(t *testing.T) {
 		}, 10 * time.Minute, dropship.ReasonUnfinished, "start still to run: ", "mend what those hooks need"},
 		{"failed", func(w *world) {
 			w.service.After = hooks.Chain{w.hook("check", fails(broken))}
-		}, 0, dropship.ReasonFailed, "failed at " + bubbleStart + ", and could not be undone: ", "look into it"},
+		}, 0, dropship.ReasonFailed, "failed at " + bubbleStart + ": nothing was installed before, so there is nothing to go back to, and hash " + md5Hex(pack(t, "1")) + " is quarantined: after hook 1, check: it is broken", "look into it"},
 		{"not in order", func(w *world) {
 			w.mustUpdate(dropship.Updated)
 			w.source.publish(pack(w.t, "2"), "r2")

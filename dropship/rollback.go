@@ -121,7 +121,7 @@ func (u *update) beforeAll(ctx context.Context, j *Journal) (err error) {
 func (u *update) nothingBefore(ctx context.Context, j *Journal, cause error) (Result, error) {
 	j.Error = cause.Error()
 	told := u.tell(ctx, u.quarantine(j, cause))
-	r, err := u.fail(ctx, j, fmt.Errorf("%w (nothing was installed before, so there is nothing to go back to; hash %s is quarantined)", cause, j.To.Hash))
+	r, err := u.fail(ctx, j, fmt.Errorf("nothing was installed before, so there is nothing to go back to, and hash %s is quarantined: %w", j.To.Hash, cause))
 	told()
 	return r, err
 }
