@@ -21,22 +21,22 @@ func TestLossSaysWhy(t *testing.T) {
 		take      func(t *testing.T, p *proxy, folder string)
 		want      []string
 	}{
-		{"no answer", "3s", func(_ *testing.T, p *proxy, _ string) {
+		{"no answer", "6s", func(_ *testing.T, p *proxy, _ string) {
 			p.intercept(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return true
 			})
-		}, []string{"not renewed for 2.7s", "cannot renew session", "503"}},
-		{"no time for the last attempt", "3s", func(_ *testing.T, p *proxy, _ string) {
+		}, []string{"not renewed for 5.4s", "cannot renew session", "503"}},
+		{"no time for the last attempt", "6s", func(_ *testing.T, p *proxy, _ string) {
 			start := time.Now()
 			p.intercept(func(w http.ResponseWriter, r *http.Request, _ string) bool {
-				if time.Since(start) > 2300*time.Millisecond { // a renewal that comes now has less than a sixth of the TTL
+				if time.Since(start) > 4600*time.Millisecond { // a renewal that comes now has less than a sixth of the TTL
 					<-r.Context().Done()
 				}
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return true
 			})
-		}, []string{"not renewed for 2.7s", "503"}},
+		}, []string{"not renewed for 5.4s", "503"}},
 		{"deleted", "60s", func(t *testing.T, _ *proxy, folder string) {
 			if _, err := client.KV().DeleteTree(folder, nil); err != nil {
 				t.Error(err)

@@ -82,7 +82,7 @@ func TestCheckEndsWithoutAnAnswer(t *testing.T) {
 	}{
 		{name: "refused", ttl: "30s", code: http.StatusForbidden, want: "permission denied"},
 		{name: "stopped", ttl: "30s", code: http.StatusInternalServerError, stop: true, want: "No cluster leader"},
-		{name: "lost", ttl: "4s", code: http.StatusInternalServerError, outage: true, want: "500", lost: true},
+		{name: "lost", ttl: "8s", code: http.StatusInternalServerError, outage: true, want: "500", lost: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

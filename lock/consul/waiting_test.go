@@ -68,7 +68,7 @@ func TestGivingUpWhileConsulFails(t *testing.T) {
 		fails     func(r *http.Request, kind string) bool
 	}{
 		{"watches", "60s", func(_ *http.Request, kind string) bool { return kind == "kv" }},
-		{"renewals", "6s", func(_ *http.Request, kind string) bool { return kind == "session/renew" }},
+		{"renewals", "12s", func(_ *http.Request, kind string) bool { return kind == "session/renew" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
