@@ -26,12 +26,24 @@ const (
 	aUser = `\w+@\S+`
 )
 
-// wantWhy waits until the first line of `dropship why` is of that reason, and fails unless it is then the one that is
-// wanted, the second line says what would change it, and there is no third. It returns the reason as programs get it.
+// wantWhy waits until `dropship why` gives that reason: as its first line the one that is wanted, as the second what would
+// change it, and no third. What an agent does from one moment to the next comes in between, so that it is asked until
+// then. It returns the reason as programs get it.
 func (d *daemon) wantWhy(service string, code dropship.ReasonCode, text, remedy string) dropship.Reason {
 	d.t.Helper()
+	want := "^" + text + "\n"
+	if remedy != "" {
+		want += "To change it: " + regexp.QuoteMeta(remedy) + "\n"
+	}
+	matches := regexp.MustCompile(want + "$")
 	var reason dropship.Reason
 	var out string
+	found := false
+	defer func() {
+		if !found {
+			d.t.Logf("why %s: got at last\n%s\nwant\n%s", service, out, want)
+		}
+	}()
 	waitFor(d.t, limit, "the reason "+string(code), func() bool {
 		answer, _, exit := d.run("why", service, "--json")
 		var all []dropship.Reason
@@ -40,16 +52,9 @@ func (d *daemon) wantWhy(service string, code dropship.ReasonCode, text, remedy 
 		}
 		reason = all[0]
 		out, _, exit = d.run("why", service)
-		again, _, _ := d.run("why", service, "--json")
-		return exit == 0 && json.Unmarshal([]byte(again), &all) == nil && all[0].Code == code
+		found = exit == 0 && matches.MatchString(out)
+		return found
 	})
-	want := "^" + text + "\n"
-	if remedy != "" {
-		want += "To change it: " + regexp.QuoteMeta(remedy) + "\n"
-	}
-	if !regexp.MustCompile(want + "$").MatchString(out) {
-		d.t.Errorf("why %s: got\n%s\nwant\n%s", service, out, want)
-	}
 	if reason.Text == "" || strings.Contains(reason.Text, "\n") {
 		d.t.Errorf("the reason of %s is no line: %q", service, reason.Text)
 	}
