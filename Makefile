@@ -63,7 +63,7 @@ screens: ## take down in docs/screens.md what people see in a terminal; needs ro
 	$(GO) run ./test/screens
 
 demo: ## watch an install, an update and a rollback on this machine; needs nothing but Go
-	$(GO) run ./test/demo
+	$(GO) run ./test/demo -ldflags '$(LDFLAGS)'
 
 test: test-servers ## run all tests (or PACKAGES=...) with the race detector against the real servers, then end those
 	@trap '$(SERVERS) down' EXIT; $(SERVERS) versions && \

@@ -5,16 +5,14 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
-// version and commit are set by the build: -ldflags '-X main.version=… -X main.commit=…'.
-var (
-	version = "unknown"
-	commit  = "unknown"
-)
-
 func main() {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version, commit = built(info, version, commit)
+	}
 	// Whoever read our output may go away (a pipe to head, the journal's restart). That must not end an update
 	// in the middle: a write that fails is enough. Not signal.Ignore, which hooks would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -8,6 +8,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -28,8 +29,10 @@ import (
 var configuration []byte
 
 func main() {
+	ldflags := flag.String("ldflags", "", "build dropship with these `FLAGS` for the linker, which tell it its version")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx)
+	err := run(ctx, *ldflags)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -37,7 +40,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) (err error) {
+func run(ctx context.Context, ldflags string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "dropship-demo-")
@@ -49,7 +52,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &demo{dir: dir, address: address, lines: make(chan string, 1000)}
+	d := &demo{dir: dir, address: address, ldflags: ldflags, lines: make(chan string, 1000)}
 	if err := d.build(ctx); err != nil {
 		return err
 	}
@@ -108,6 +111,7 @@ func run(ctx context.Context) (err error) {
 // A demo is the agent, the application it keeps up to date, and the directory they live in.
 type demo struct {
 	dir, address string
+	ldflags      string // for what is built: its version and commit
 	agent        *exec.Cmd
 	ended        chan error
 	lines        chan string // what the agent logs
@@ -116,7 +120,7 @@ type demo struct {
 func (d *demo) build(ctx context.Context) error {
 	say("Building dropship and a small web application …")
 	for name, pkg := range map[string]string{"dropship": "./cmd/dropship", "app": "./test/demo/app"} {
-		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", filepath.Join(d.dir, name), pkg)
+		build := exec.CommandContext(ctx, "go", "build", "-ldflags", d.ldflags, "-o", filepath.Join(d.dir, name), pkg)
 		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("cannot build %s: %w\n%s", pkg, err, out)
 		}

@@ -13,9 +13,9 @@ import (
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "run", "-buildvcs=false", "./test/demo")
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./test/demo", "-ldflags", "-X main.version=1.2.3")
 	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "GOFLAGS=-buildvcs=false") // whoever the checkout belongs to
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -33,6 +33,9 @@ func TestDemo(t *testing.T) {
 	}
 	if got := steps.FindAllString(string(out), -1); !slices.Equal(got, want) {
 		t.Errorf("the steps are %q, want %q\n%s", got, want, out)
+	}
+	if !strings.Contains(string(out), "version=1.2.3 ") {
+		t.Errorf("the log does not tell the version:\n%s", out)
 	}
 	if !strings.Contains(string(out), "cannot reach the database") {
 		t.Errorf("why version 3 is taken back is not told:\n%s", out)
