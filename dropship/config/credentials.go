@@ -111,6 +111,9 @@ func (c *credentials) hides(r hcl.Range) bool {
 	})
 }
 
+// holds reports whether what is at r becomes a credential, or may.
+func (c *credentials) holds(r hcl.Range) bool { return c.shown[r.Start.Line] || c.hides(r) }
+
 // newLine reports whether what follows tokens is the first on its line.
 func newLine(tokens hclsyntax.Tokens) bool {
 	return len(tokens) == 0 || bytes.HasSuffix(tokens[len(tokens)-1].Bytes, []byte("\n"))

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -37,7 +39,7 @@ func (l *loader) finish() *Diagnostics {
 	all = sorted(all, l.files)
 	hide := newRedactor(l.secrets, l.known())
 	for _, diag := range all {
-		explainCall(diag)
+		explainCall(diag, sources[subject(diag).Filename])
 		if src := sources[subject(diag).Filename]; src != nil {
 			explain(diag, src)
 		}
@@ -112,8 +114,9 @@ func follows(diag *hcl.Diagnostic, evaluations hcl.Diagnostics) bool {
 // evaluation reports whether diag says that an expression could not be evaluated.
 func evaluation(diag *hcl.Diagnostic) bool { return diag.Expression != nil && diag.EvalContext != nil }
 
-// explainCall gives the failure of a function of ours its own words.
-func explainCall(diag *hcl.Diagnostic) {
+// explainCall gives the failure of a function of ours its own words. Of a credential no default is advised, which would
+// stand in src.
+func explainCall(diag *hcl.Diagnostic, src *source) {
 	call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](diag)
 	if !ok || call.FunctionCallError() == nil {
 		return
@@ -122,6 +125,9 @@ func explainCall(diag *hcl.Diagnostic) {
 	switch call.CalledFunctionName() {
 	case "env":
 		diag.Summary = "Cannot take a value from the environment"
+		if e, ok := errors.AsType[*notSetError](call.FunctionCallError()); ok && src != nil && !holdsSecret(e.name) && !src.credentials().holds(*diag.Subject) {
+			detail += fmt.Sprintf(`. Or write env(%q, "default")`, e.name)
+		}
 	case "file":
 		diag.Summary = "Cannot take a value from a file"
 	default:

@@ -54,6 +54,29 @@ PATH:8:3: error: Unsupported argument
 	}
 }
 
+// A default would put a credential into the file.
+func TestNoDefaultIsAdvisedForACredential(t *testing.T) {
+	t.Parallel()
+	const advice = `Or write env("DROPSHIP_TEST_`
+	for text, want := range map[string]bool{
+		`stateDir = env("DROPSHIP_TEST_NEVER_SET")`:                                        true,
+		`stateDir = "/srv/${env("DROPSHIP_TEST_NEVER_SET")}"`:                              true,
+		`stateDir = env("DROPSHIP_TEST_SECRET_KEY")`:                                       false,
+		"repo \"s3\" {\n  secret = env(\"DROPSHIP_TEST_NEVER_SET\")\n}":                    false,
+		"repo \"s3\" {\n  secret = \"a${env(\"DROPSHIP_TEST_NEVER_SET\")}\"\n}":            false,
+		"repo \"http\" {\n  headers = { X = env(\"DROPSHIP_TEST_NEVER_SET\") }\n}":         false,
+		"repo \"http\" {\n  headers = {\n    X = env(\"DROPSHIP_TEST_NEVER_SET\")\n  }\n}": false,
+	} {
+		path := filepath.Join(t.TempDir(), "web.hcl")
+		write(t, path, text+"\n", 0o640)
+		_, diags := config.Load(path, kinds())
+		got := printed(diags)
+		if !strings.Contains(got, "is not set: set it where dropship starts, for its unit in /etc/default/dropship") || strings.Contains(got, advice) != want {
+			t.Errorf("%s: a default is to be advised: %v; got\n%s", text, want, got)
+		}
+	}
+}
+
 func TestPrintSaysWhatWasMeant(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ text, want string }{

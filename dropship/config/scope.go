@@ -75,11 +75,19 @@ func (s *scope) env() function.Function {
 			case len(args) == 2:
 				value = args[1].AsString()
 			default:
-				return cty.NilVal, fmt.Errorf(`environment variable %s is not set: set it where dropship starts, or write env(%q, "default")`, name, name)
+				return cty.NilVal, &notSetError{name}
 			}
 			return cty.StringVal(value), nil
 		},
 	})
+}
+
+// A notSetError is a variable of the environment without a value and a default. Where it is found in a file decides whether
+// a default may be advised.
+type notSetError struct{ name string }
+
+func (e *notSetError) Error() string {
+	return fmt.Sprintf("environment variable %s is not set: set it where dropship starts, for its unit in /etc/default/dropship, which `set -a; . /etc/default/dropship; set +a` reads in a shell", e.name)
 }
 
 // file is file(path): what stands in a file, without the newline that editors end it with.
