@@ -138,9 +138,14 @@ func origin(u *url.URL) string {
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
+// little is how many bytes are read to keep a connection.
+const little = 4 << 10
+
 // finish closes the body of an answer that says no more, and reads its little rest first, so that the
-// connection can be used again.
+// connection can be used again. A long one may be long in coming, and is not worth that.
 func finish(resp *nethttp.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
+	if resp.ContentLength <= little {
+		_, _ = io.CopyN(io.Discard, resp.Body, little)
+	}
 	resp.Body.Close()
 }
