@@ -26,8 +26,11 @@ var (
 // Info describes one state of an artifact as its repository advertises it.
 type Info struct {
 	// Revision is the repository's opaque token for these bytes (an ETag, a version id, an md5 …).
-	// Equal revisions of one source mean equal bytes; different ones may still be the same bytes. Never empty.
+	// Equal revisions of one source mean equal bytes, but see Weak; different ones may still be the same bytes. Never empty.
 	Revision string
+	// Weak is set where bytes may change and the revision stay as it is, if only for a second: it is a weak ETag, or a time.
+	// Then what two connections bring may be of different bytes, and only a checksum tells.
+	Weak bool
 	// MD5 is the md5 of the bytes in lower-case hex where the repository is sure of it, else empty:
 	// unknown is not different. An S3 multipart ETag or a Swift large object's Etag is no md5 of the bytes.
 	MD5         string
@@ -35,7 +38,7 @@ type Info struct {
 	ModTime     time.Time // zero if unknown
 	ContentType string    // as advertised; a hint, never a decision
 	// Ranges is set where parts of the bytes may be fetched by themselves, and over several connections that may be
-	// faster. It is a promise of nothing: an Open of a part may still fail.
+	// faster; never where Weak is. It is a promise of nothing: an Open of a part may still fail.
 	Ranges bool
 }
 

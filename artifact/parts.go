@@ -33,12 +33,13 @@ type parts struct {
 	ended   chan *part // holds those that no longer are
 	whole   int        // parts that have ended well
 	free    [][]byte
-	extras  []func() // each gives an additional connection back
+	may     int // be fetched at once, for the sake of other downloads
 
 	speedup
-	stopping bool  // no further part is asked for
-	broken   bool  // a part did not come, and not since more connections are of no use
-	failure  error // why; nil: it was waited for too long
+	until    time.Time // it is to be proven
+	stopping bool      // no further part is asked for
+	taken    bool      // since others need the connections
+	failure  error     // why a part did not come, and not since more connections are of no use
 }
 
 // A part is a range of the artifact's bytes.
@@ -51,15 +52,15 @@ type part struct {
 }
 
 // newParts goes on at the offset of r, which no connection reads any more, with two connections. One brought rate bytes
-// a second, and extra is the other.
-func newParts(r *resumingReader, rate float64, extra func()) *parts {
+// a second.
+func newParts(r *resumingReader, rate float64) *parts {
 	g := &parts{r: r, next: r.offset, ended: make(chan *part, mostConnections)}
 	g.ctx, g.cancel = context.WithCancel(r.ctx)
-	if extra != nil {
-		g.extras = append(g.extras, extra)
-	}
 	g.begin(rate)
 	g.length = partLength(rate)
+	// Each fetches a part to come up to speed and another to be measured, or more for as long as is measured.
+	enough := time.Duration(4 * float64(g.length) / (clearly * rate) * float64(time.Second))
+	g.until = time.Now().Add(probeSlack + paceWindow + enough)
 	return g
 }
 
@@ -108,13 +109,16 @@ func (g *parts) collect() {
 // wait waits until a part has ended, but not for ever: a connection that a store has let in and leaves without an answer
 // must not hold up the others. Whatever the reason, one connection is better then.
 func (g *parts) wait() {
-	timer := time.NewTimer(time.Until(g.since.Add(2*time.Second + 2*partTime)))
+	until := g.since.Add(2*time.Second + 2*partTime)
+	if !g.proven && g.until.Before(until) {
+		until = g.until
+	}
+	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
 	case p := <-g.ended:
 		g.end(p)
 	case <-timer.C:
-		g.broken = true
 		g.abandon()
 	case <-g.ctx.Done():
 		g.abandon()
@@ -133,16 +137,17 @@ func (g *parts) abandon() {
 func (g *parts) end(p *part) {
 	p.done = true
 	g.running--
-	for len(g.extras) > max(g.running-1, 0) { // whoever waits for a download goes first
-		g.extras[0]()
-		g.extras = g.extras[1:]
-	}
+	g.may = g.r.connections(max(g.running, 1), g.connections)
 	if p.err != nil {
 		p.before, g.stopping = g.whole, true
 		return
 	}
 	g.whole++
 	if g.ctx.Err() != nil || g.stopping {
+		return
+	}
+	if g.may < g.connections {
+		g.again() // it says nothing about so many
 		return
 	}
 	connections := g.connections
@@ -156,14 +161,11 @@ func (g *parts) end(p *part) {
 // ask asks for as many parts as there are to be connections.
 func (g *parts) ask() {
 	for !g.stopping && g.running < g.connections && len(g.queue) < g.connections+spareParts && g.next < g.r.info.Size {
-		if g.running > len(g.extras) && g.r.o.Extra != nil {
-			end, ok := g.r.o.Extra()
-			if !ok {
-				g.settle(max(g.running, 1))
-				g.stopping = g.connections < 2
-				return
-			}
-			g.extras = append(g.extras, end)
+		if g.may = g.r.connections(max(g.running, 1), g.connections); g.may < 2 {
+			g.stopping, g.taken = true, true
+		}
+		if g.running >= g.may || g.stopping {
+			return
 		}
 		p := &part{offset: g.next, length: min(g.length, g.r.info.Size-g.next)}
 		if last := len(g.free) - 1; last >= 0 {
@@ -209,7 +211,7 @@ func (g *parts) fail(p *part) {
 	if g.ctx.Err() != nil {
 		return // it was abandoned
 	}
-	g.broken, g.failure = true, p.err
+	g.failure = p.err
 	busy, ok := errors.AsType[*BusyError](p.err)
 	for ok && g.running > 0 && g.whole == p.before {
 		g.wait()
@@ -222,8 +224,5 @@ func (g *parts) fail(p *part) {
 // close ends all connections.
 func (g *parts) close() {
 	g.abandon()
-	for _, end := range g.extras {
-		end()
-	}
-	g.extras = nil
+	g.r.connections(1, 1)
 }

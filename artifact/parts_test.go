@@ -62,6 +62,36 @@ func TestPartsOfSlowConnections(t *testing.T) {
 	}
 }
 
+// A server may be generous to the first connection alone: it is kept, and the others cost next to nothing.
+func TestTheFirstConnectionIsTheBest(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		src  *rateSource
+		cost time.Duration // at most
+	}{
+		"others slow":             {&rateSource{size: 24 * mib, connection: 4 * mib, good: 1, others: 128 << 10}, time.Millisecond},
+		"others half as fast":     {&rateSource{size: 24 * mib, connection: 4 * mib, good: 1, others: 2 * mib}, time.Millisecond},
+		"others nearly silent":    {&rateSource{size: 24 * mib, connection: 4 * mib, good: 1, others: 10}, time.Millisecond},
+		"slow, others slower":     {&rateSource{size: 16 * mib, connection: 100 << 10, good: 1, others: 10 << 10}, time.Millisecond},
+		"two fast ones":           {&rateSource{size: 24 * mib, connection: 4 * mib, good: 2, others: 128 << 10}, 3 * time.Second},
+		"two fast ones, one half": {&rateSource{size: 24 * mib, connection: 4 * mib, good: 2, others: 2 * mib}, 3 * time.Second},
+		"two of a slow line":      {&rateSource{size: 16 * mib, connection: 100 << 10, good: 2, others: 10 << 10}, 8 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				took, alone := fetched(t, tt.src, artifact.ResumeOptions{}), tt.src.single()
+				if took > alone+tt.cost {
+					t.Errorf("took %s, alone %s, want at most %s more", took, alone, tt.cost)
+				}
+				if tt.src.most.Load() < 2 {
+					t.Error("took one connection: the test shows nothing")
+				}
+			})
+		})
+	}
+}
+
 // Where the repository does not say that there are parts, or its size, none is asked for.
 func TestNoPartsUnlessPromised(t *testing.T) {
 	t.Parallel()
@@ -120,35 +150,39 @@ func TestPartsKeepToTheBandwidth(t *testing.T) {
 	})
 }
 
-// What others want is left to them, at the latest when the part that is being fetched is there.
+// What others want is left to them, at the latest when the part that is being fetched is there, and taken again when they
+// leave it.
 func TestPartsYield(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out, granted, most atomic.Int64
-		var wanted atomic.Bool
-		o := artifact.ResumeOptions{Extra: func() (func(), bool) {
-			if wanted.Load() {
-				return nil, false
-			}
-			out.Add(1)
-			granted.Add(1)
-			return func() { out.Add(-1) }, true
+		var has, may atomic.Int64
+		may.Store(4)
+		o := artifact.ResumeOptions{Connections: func(have, want int) int {
+			has.Store(max(int64(have), min(int64(want), may.Load())))
+			return int(has.Load())
 		}}
-		src := &rateSource{size: 160 * mib, connection: 8 * mib}
-		time.AfterFunc(4*time.Second, func() {
-			wanted.Store(true)
-			most.Store(src.most.Load())
-		})
-		time.AfterFunc(6*time.Second, func() {
-			if src.connections.Load() > 1 || out.Load() > 0 {
-				t.Errorf("%d connections, %d of them extra, 2s after others wanted them", src.connections.Load(), out.Load())
-			}
-		})
+		src := &rateSource{size: 400 * mib, connection: 8 * mib}
+		for _, tt := range []struct {
+			may   int64
+			after time.Duration
+		}{{4, 0}, {2, 4 * time.Second}, {4, 6 * time.Second}, {1, 8 * time.Second}, {3, 10 * time.Second}} {
+			time.AfterFunc(tt.after, func() { may.Store(tt.may) })
+			time.AfterFunc(tt.after+1900*time.Millisecond, func() {
+				got := src.connections.Load()
+				if tt.after == 0 {
+					return // it is finding out
+				}
+				if got != tt.may || has.Load() != tt.may {
+					t.Errorf("%d connections, %d of them asked for, 1.9s after %d are to be had", got, has.Load(), tt.may)
+				}
+			})
+		}
 		fetched(t, src, o)
-		if most.Load() != 4 || out.Load() != 0 || granted.Load() < 3 {
-			t.Errorf("took %d connections, was granted %d and kept %d, want 4 and none kept", most.Load(), granted.Load(), out.Load())
+		if has.Load() != 1 {
+			t.Errorf("has %d connections in the end, want 1", has.Load())
 		}
 
+		may.Store(1)
 		next := &rateSource{size: 64 * mib, connection: 8 * mib}
 		fetched(t, next, o)
 		if next.most.Load() != 1 || len(next.opens) != 1 {

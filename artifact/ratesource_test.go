@@ -21,7 +21,9 @@ import (
 type rateSource struct {
 	artifact.Source
 	size       int64
-	connection int           // bytes a second over each
+	connection int // bytes a second over each
+	others     int // bytes a second over all but the first so many good ones, if not 0
+	good       int
 	total      *rate.Limiter // over all; nil: no limit
 	answer     time.Duration // from Open to the first byte
 	// open, if set, is asked first at each Open, by its number and how many connections there are with it; body, if set,
@@ -46,7 +48,10 @@ func (s *rateSource) Open(ctx context.Context, info artifact.Info, offset, lengt
 	connections := s.connections.Add(1)
 	s.most.Store(max(s.most.Load(), connections))
 	s.mu.Unlock()
-	b := &rateBody{ctx: ctx, s: s, at: offset, end: offset + info.Bytes(offset, length)}
+	b := &rateBody{ctx: ctx, s: s, at: offset, end: offset + info.Bytes(offset, length), rate: s.connection}
+	if s.others > 0 && n >= s.good {
+		b.rate = s.others
+	}
 	err := sleep(ctx, s.answer)
 	if err == nil && s.open != nil {
 		err = s.open(ctx, n, int(connections), offset, length)
@@ -78,6 +83,7 @@ type rateBody struct {
 	ctx     context.Context
 	s       *rateSource
 	at, end int64
+	rate    int // bytes a second
 	once    sync.Once
 }
 
@@ -92,8 +98,8 @@ func (b *rateBody) bytes(p []byte) (int, error) {
 	if b.at == b.end {
 		return 0, io.EOF
 	}
-	n := int(min(int64(len(p)), b.end-b.at, max(4<<10, min(int64(b.s.connection/100), 128<<10))))
-	if err := sleep(b.ctx, time.Duration(n)*time.Second/time.Duration(b.s.connection)); err != nil {
+	n := int(min(int64(len(p)), b.end-b.at, max(4<<10, min(int64(b.rate/100), 128<<10))))
+	if err := sleep(b.ctx, time.Duration(n)*time.Second/time.Duration(b.rate)); err != nil {
 		return 0, err
 	}
 	if b.s.total != nil {

@@ -26,8 +26,13 @@ type ResumeOptions struct {
 	BaseDelay, MaxDelay time.Duration
 	// Bandwidth, if not nil, is shared with other downloads. The wait for it is none for the repository.
 	Bandwidth *Bandwidth
-	// Extra, if not nil, is asked for each connection beyond the first; end is called when that has ended.
-	Extra func() (end func(), ok bool)
+	// Connections, if not nil, shares connections with other downloads. It is told how many there are and how many would be
+	// of use, and returns how many there may be from then on: at least one and those that there are. It is asked again
+	// whenever one ends, and now and then while there are fewer than would be of use. Without it there may be all.
+	Connections func(have, want int) int
+	// Verified says that the caller checks the bytes against a checksum of the revision. Without that, those of several
+	// connections are put together only where the revision surely tells them apart.
+	Verified bool
 	// OnResume, if not nil, is told of each new attempt before its delay, in the goroutine that reads.
 	OnResume func(Resume)
 }
@@ -48,6 +53,7 @@ type resumingReader struct {
 	offset int64
 
 	conn     *connection   // nil between connections
+	probe    *probe        // beside conn, while it is not known whether more are of use
 	parts    *parts        // not nil while there are several connections
 	kept     *connection   // the one before parts, until they have proven themselves
 	keptAt   int64         // the offset that it has reached
@@ -66,11 +72,14 @@ type resumingReader struct {
 // early or goes silent, it opens src again at the offset reached, so that no byte is fetched twice. It
 // is the only retrying that a download needs. It opens src at the first Read.
 //
-// Where info.Ranges says that parts can be had, a long download that waits for one slow connection tries more, up to
-// four, as long as each step makes it clearly faster. Then up to 2.5 MiB are fetched ahead and kept in memory, and where
-// that ends, what is beyond the bytes in order is fetched again. What breaks an additional connection takes
-// the download back to one: to the first, which stays open until more have been faster, so that a server which has the
-// whole artifact and cannot give parts of it costs no more than a few seconds.
+// Where info.Ranges says that parts can be had, a long download that waits for one slow connection fetches up to 768 KiB
+// over another, in vain and beside the first, to see whether two are clearly faster. Then it takes two in place of the
+// first, up to four as long as each step makes it clearly faster, and fetches up to 2.5 MiB ahead, which are kept in
+// memory. The first stays open until more have been faster. If they are not, or one of them breaks, it
+// goes on, and the bytes that the others have brought are fetched over it once more. It is left alone for a minute then.
+//
+// Where info.Weak is set and o.Verified is not, what has been cut is not resumed: the error says so, and the caller begins
+// anew.
 //
 // Read returns io.EOF only when all bytes have arrived. ErrChanged and ErrNotExist, a body longer
 // than info.Size (*SizeError) and the end of ctx are final at once; any other failure is when
@@ -134,7 +143,7 @@ func (r *resumingReader) Read(p []byte) (int, error) {
 			r.final = &SizeError{Source: r.src.String(), Want: r.info.Size, Got: r.offset}
 		}
 		if r.conn != nil {
-			r.split()
+			r.consider()
 		}
 		if n > 0 {
 			return n, nil
@@ -178,6 +187,11 @@ func (r *resumingReader) disconnect(err error) {
 	if r.conn == nil {
 		return
 	}
+	if r.probe != nil {
+		r.probe.end()
+		r.probe = nil
+		r.connections(1, 1)
+	}
 	why := r.conn.close(err)
 	r.conn, r.cause = nil, nil
 	switch {
@@ -189,30 +203,63 @@ func (r *resumingReader) disconnect(err error) {
 		r.final = io.EOF
 	case err == io.EOF && r.info.Size < 0: //nolint:errorlint // a wrapped io.EOF is a connection's end
 		r.final = io.EOF
+	case r.offset > 0 && r.info.Weak && !r.o.Verified:
+		r.final = fmt.Errorf("cannot go on at byte %d: there is neither a strong ETag nor a checksum to tell whether the rest is of the same version: %w", r.offset, why)
 	default:
 		r.cause = why
 	}
 }
 
-// split tries more connections where that may help. The one that there is stays open meanwhile: a server may bring the
-// whole artifact and no part of it.
-func (r *resumingReader) split() {
-	if !r.info.Ranges || r.info.Size < 0 || !r.pace.slow(r.info.Size-r.offset) || time.Now().Before(r.alone) {
-		return
-	}
-	var extra func()
-	if r.o.Extra != nil {
-		end, ok := r.o.Extra()
-		if !ok {
+// consider looks whether more connections would be faster: first beside the one that there is.
+func (r *resumingReader) consider() {
+	switch {
+	case r.probe != nil:
+		p := r.probe
+		over, faster := p.look(r.offset)
+		if !over {
 			return
 		}
-		extra = end
+		p.end()
+		r.probe = nil
+		if faster {
+			r.split(p.rate)
+			return
+		}
+		r.connections(1, 1)
+		r.leaveAlone()
+	case r.info.Ranges && r.info.Size >= 0 && r.pace.whole:
+		want := 1
+		if r.pace.slow(r.info.Size-r.offset) && !time.Now().Before(r.alone) {
+			want = 2
+		}
+		if r.connections(1, want) == 2 {
+			r.probe = newProbe(r, r.pace)
+		}
 	}
-	r.kept, r.keptAt, r.conn, r.progress = r.conn, r.offset, nil, false
-	r.parts = newParts(r, r.pace.rate, extra)
 }
 
-// join goes back to one connection.
+// connections returns how many there may be, of which it says how many there are and would be of use.
+func (r *resumingReader) connections(have, want int) int {
+	if r.o.Connections == nil {
+		return want
+	}
+	return r.o.Connections(have, want)
+}
+
+// leaveAlone has no more connections tried for a while.
+func (r *resumingReader) leaveAlone() {
+	r.pause = max(firstPause, 2*r.pause)
+	r.alone = time.Now().Add(r.pause)
+}
+
+// split takes parts over several connections. The one that there is, which brought rate bytes a second, stays open
+// meanwhile: it may be better than they are.
+func (r *resumingReader) split(rate float64) {
+	r.kept, r.keptAt, r.conn, r.progress = r.conn, r.offset, nil, false
+	r.parts = newParts(r, rate)
+}
+
+// join goes back to one connection: to the one that was kept, if there is.
 func (r *resumingReader) join() {
 	g := r.parts
 	g.close()
@@ -220,23 +267,22 @@ func (r *resumingReader) join() {
 	if g.proven {
 		r.pause = 0
 	}
-	r.pause = max(firstPause, 2*r.pause)
-	r.alone = time.Now().Add(r.pause)
-	if g.broken && r.kept != nil && r.ctx.Err() == nil {
-		r.conn, r.kept, r.skip = r.kept, nil, r.offset-r.keptAt
-		return
+	if !g.taken {
+		r.leaveAlone()
 	}
-	r.drop()
 	switch {
 	case r.ctx.Err() != nil:
 		r.final = fmt.Errorf("cannot read %s: %w", r.src, r.ctx.Err())
 	case r.offset == r.info.Size:
 		r.final = io.EOF
+	case r.kept != nil:
+		r.conn, r.kept, r.skip = r.kept, nil, r.offset-r.keptAt
 	case errors.Is(g.failure, ErrChanged), errors.Is(g.failure, ErrNotExist):
 		// What one connection is told at once counts.
 	default:
 		r.cause = g.failure
 	}
+	r.drop()
 }
 
 // drop ends the connection that was kept.

@@ -51,9 +51,12 @@ func (s *speedup) measure(arrived, left int64) {
 	default:
 		s.rate, s.proven = rate, true
 		s.connections *= 2
-		s.parts, s.begun = 0, time.Time{}
+		s.again()
 	}
 }
+
+// again begins the measurement anew.
+func (s *speedup) again() { s.parts, s.begun = 0, time.Time{} }
 
 func (s *speedup) settle(connections int) {
 	s.connections, s.settled = connections, true

@@ -30,12 +30,16 @@ type downloads struct {
 	mu     sync.Mutex
 	most   int // at once from one store; 0: DefaultMaxDownloads
 	stores map[string]*store
+	// Of these sources what came over several connections was refused: whether parts were put together that do not belong
+	// together shows when it comes over one.
+	refused map[string]bool
 }
 
 // A store is a bucket or a host.
 type store struct {
-	busy    int       // downloads, and connections that they have beyond their first
-	waiting list.List // of chan struct{}, each closed when its download may begin; the first has waited longest
+	busy    int // connections, of all that are under way
+	under   map[*download]bool
+	waiting list.List // of *download; the first has waited longest
 }
 
 func (d *downloads) limit(atOnce int) {
@@ -49,12 +53,15 @@ func (d *downloads) limit(atOnce int) {
 
 // A download is under way until its end.
 type download struct {
-	of     *downloads
-	store  *store
-	waited time.Duration // for others
-	began  time.Time     // after that
+	of       *downloads
+	store    *store
+	source   string
+	admitted chan struct{} // closed when it may begin
+	waited   time.Duration // for others
+	began    time.Time     // after that
 
 	connections int // it has now
+	wanted      int // it would have
 	most        int // it had at once
 }
 
@@ -63,50 +70,80 @@ func (d *downloads) begin(ctx context.Context, source string) (*download, error)
 	asked := time.Now()
 	d.mu.Lock()
 	s := d.store(source)
-	admitted := make(chan struct{})
-	turn := s.waiting.PushBack(admitted)
+	dl := &download{of: d, store: s, source: source, admitted: make(chan struct{}), connections: 1, wanted: 1, most: 1}
+	turn := s.waiting.PushBack(dl)
 	d.admit(s)
 	d.mu.Unlock()
 
 	select {
-	case <-admitted:
-		return &download{of: d, store: s, waited: time.Since(asked), began: time.Now(), connections: 1, most: 1}, nil
+	case <-dl.admitted:
+		dl.waited, dl.began = time.Since(asked), time.Now()
+		return dl, nil
 	case <-ctx.Done():
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	select {
-	case <-admitted: // as ctx ended
-		s.busy--
-		d.admit(s)
+	case <-dl.admitted: // as ctx ended
+		d.mu.Unlock()
+		dl.end()
 	default:
 		s.waiting.Remove(turn)
+		d.mu.Unlock()
 	}
 	return nil, context.Cause(ctx)
 }
 
-// extra gives a download another connection if that leaves no other download without, and says so.
-func (dl *download) extra() (end func(), ok bool) {
+// share is told how many connections a download has and would like, and returns how many it may have: its fair share,
+// and of what is left as much as nobody else has a claim to. Whoever waits for a first connection has one, and
+// whoever would like more, up to a fair share.
+func (dl *download) share(have, want int) int {
 	d, s := dl.of, dl.store
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.room(s) || s.waiting.Len() > 0 {
-		return nil, false
+	if d.refused[dl.source] {
+		want = 1
 	}
-	s.busy++
-	dl.connections++
-	dl.most = max(dl.most, dl.connections)
-	return dl.end, true
+	dl.wanted = want
+	free := d.atOnce() - (s.busy - dl.connections)
+	fair := d.atOnce() / (len(s.under) + s.waiting.Len())
+	claimed := s.waiting.Len()
+	for other := range s.under {
+		if other != dl {
+			claimed += max(0, min(other.wanted, fair)-other.connections)
+		}
+	}
+	may := max(1, have, min(want, max(free-claimed, min(free, fair))))
+	s.busy += may - dl.connections
+	dl.connections, dl.most = may, max(dl.most, may)
+	d.admit(s)
+	return may
 }
 
-// end gives a connection back, the last one of which ends the download.
+// end ends the download.
 func (dl *download) end() {
 	d := dl.of
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	dl.connections--
-	dl.store.busy--
+	delete(dl.store.under, dl)
+	dl.store.busy -= dl.connections
 	d.admit(dl.store)
+}
+
+// judge is told whether what came is good. What is not, though it came over several connections, comes over one until
+// it is.
+func (dl *download) judge(err error) {
+	d := dl.of
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case err == nil:
+		delete(d.refused, dl.source)
+	case dl.most > 1:
+		if d.refused == nil {
+			d.refused = make(map[string]bool)
+		}
+		d.refused[dl.source] = true
+	}
 }
 
 // atOnce returns how many connections it had at once at the most.
@@ -118,17 +155,20 @@ func (dl *download) atOnce() int {
 
 // admit lets those begin that have waited longest, as many as there is room for.
 func (d *downloads) admit(s *store) {
-	for s.waiting.Len() > 0 && d.room(s) {
+	for s.waiting.Len() > 0 && s.busy < d.atOnce() {
+		dl := s.waiting.Remove(s.waiting.Front()).(*download)
 		s.busy++
-		close(s.waiting.Remove(s.waiting.Front()).(chan struct{}))
+		s.under[dl] = true
+		close(dl.admitted)
 	}
 }
 
-func (d *downloads) room(s *store) bool {
+// atOnce returns how many connections all downloads of a store may have together.
+func (d *downloads) atOnce() int {
 	if d.most > 0 {
-		return s.busy < d.most
+		return d.most
 	}
-	return s.busy < DefaultMaxDownloads
+	return DefaultMaxDownloads
 }
 
 // store returns the bucket or the host that source names: "s3://bucket/key".
@@ -140,16 +180,17 @@ func (d *downloads) store(source string) *store {
 	}
 	key := scheme + "://" + name
 	if d.stores[key] == nil {
-		d.stores[key] = &store{}
+		d.stores[key] = &store{under: make(map[*download]bool)}
 	}
 	return d.stores[key]
 }
 
 // resuming returns how the download of an update goes on, and what it shares with the others of this machine.
-func (u *update) resuming(ctx context.Context, dl *download) artifact.ResumeOptions {
+func (u *update) resuming(ctx context.Context, dl *download, verified bool) artifact.ResumeOptions {
 	return artifact.ResumeOptions{
-		Bandwidth: &u.m.downloads.bandwidth,
-		Extra:     dl.extra,
+		Bandwidth:   &u.m.downloads.bandwidth,
+		Connections: dl.share,
+		Verified:    verified,
 		OnResume: func(r artifact.Resume) {
 			u.log.WarnContext(ctx, "resuming the download", "offset", r.Offset, "delay", r.Delay, "error", r.Cause)
 		},

@@ -111,41 +111,6 @@ func TestDownloadsThatGiveUp(t *testing.T) {
 	})
 }
 
-// A download's further connections are of those that no other download wants.
-func TestExtraConnections(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		q := newDownloading(t)
-		q.add(t.Context(), "1", "2")
-		first, ok := q.under["1"].Extra()
-		if !ok {
-			t.Fatal("got no third of four connections")
-		}
-		second, ok := q.under["1"].Extra()
-		if !ok {
-			t.Fatal("got no fourth of four connections")
-		}
-		if _, ok := q.under["2"].Extra(); ok {
-			t.Error("got a fifth of four connections")
-		}
-		q.add(t.Context(), "3")
-		q.want("1", "2")
-		first()
-		q.want("1", "2", "3") // before any extra connection
-		q.add(t.Context(), "4")
-		second()
-		q.want("1", "2", "3", "4")
-		if _, ok := q.under["1"].Extra(); ok {
-			t.Error("got a fifth of four connections")
-		}
-		q.under["2"].End()
-		q.m.LimitDownloads(3, 0)
-		if _, ok := q.under["1"].Extra(); ok {
-			t.Error("got a fourth of three connections")
-		}
-	})
-}
-
 // What a machine's downloads bring is limited, and stops being so, without a new machine.
 func TestBandwidthIsOfTheMachine(t *testing.T) {
 	t.Parallel()
@@ -182,12 +147,10 @@ func TestLogTellsWhatADownloadTook(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		third, _ := other.Extra()
-		fourth, _ := other.Extra()
+		other.Share(1, 3)
 		go func() {
 			time.Sleep(7 * time.Second)
-			third()
-			fourth()
+			other.Share(1, 1)
 		}()
 		w.mustUpdate(dropship.Updated)
 		for _, want := range []string{`msg=staging .* waited=7s`, `msg=staged .* took=[5-7]\.?\d*s connections=2`} {

@@ -8,7 +8,7 @@ func (s *Store) OnStep(f func(step string)) { s.step = f }
 // A Download is under way until End.
 type Download struct {
 	End   func()
-	Extra func() (end func(), ok bool) // is another connection
+	Share func(have, want int) int // of the connections
 }
 
 // BeginDownload takes what the download of an update takes.
@@ -17,7 +17,7 @@ func (m *Machine) BeginDownload(ctx context.Context, source string) (Download, e
 	if err != nil {
 		return Download{}, err
 	}
-	return Download{dl.end, dl.extra}, nil
+	return Download{dl.end, dl.share}, nil
 }
 
 // Keeps reports whether what was read of a service's state counts until the file changes.

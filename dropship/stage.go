@@ -60,7 +60,7 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 	u.fetched = true
 	u.log.InfoContext(ctx, "staging", "artifact", source, "revision", info.Revision, "size", info.Size,
 		"waited", dl.waited.Round(time.Millisecond))
-	body := artifact.NewResumingReader(ctx, u.Source, info, u.resuming(ctx, dl))
+	body := artifact.NewResumingReader(ctx, u.Source, info, u.resuming(ctx, dl, len(sums) > 0))
 	defer body.Close()
 
 	stage, err := u.Site.Stage(u.id)
@@ -70,6 +70,9 @@ func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Rel
 	read := &progress{Reader: io.TeeReader(body, verifier), u: u, total: info.Size}
 	stage.Unpacked = read.wrote
 	rel, err = u.fill(ctx, stage, read, verifier, info, dl)
+	if ctx.Err() == nil && !errors.Is(err, artifact.ErrChanged) {
+		dl.judge(err)
+	}
 	if err != nil {
 		if derr := stage.Discard(); derr != nil {
 			u.untidy()

@@ -301,9 +301,9 @@ func (s *source) Open(_ context.Context, info artifact.Info, offset, _ int64) (i
 	if info.Revision != s.revision {
 		return nil, fmt.Errorf("cannot open %s: %w", s, artifact.ErrChanged)
 	}
-	data := bytes.Clone(s.data)
+	data := s.data
 	if s.tamper != nil {
-		data = s.tamper(data)
+		data = s.tamper(bytes.Clone(data))
 	}
 	return &body{Reader: bytes.NewReader(data[offset:]), source: s}, nil
 }

@@ -114,6 +114,41 @@ func testCutThenChanged(t *testing.T, h Harness) {
 	h.wantIs(t, src, "download", err, artifact.ErrChanged)
 }
 
+// What was there before the cut and what is there after it are not put together, or a checksum tells.
+func testCutThenSwapped(t *testing.T, h Harness) {
+	const name = "cut-then-swapped.tar.gz"
+	first, second := content(500_000, 31), content(500_000, 32)
+	p, src, info := h.via(t, name, first)
+	if !info.Weak {
+		t.Error("the source says that it can tell the two apart")
+	}
+	p.Break(1, faultproxy.Cut(200_000), h.isDownload)
+	body := artifact.NewResumingReader(t.Context(), src, info, quick(nil))
+	defer body.Close()
+	if _, err := io.ReadFull(body, make([]byte, 100_000)); err != nil {
+		t.Error(err)
+	}
+	h.Swap(t, name, second)
+	if again := stat(t, src); again.Revision != info.Revision {
+		t.Errorf("the revision is %q and was %q: the test shows nothing", again.Revision, info.Revision)
+	}
+	h.wantOther(t, src, "Read of what was swapped after a cut", drain(body))
+
+	anew := artifact.NewResumingReader(t.Context(), src, info, quick(nil))
+	defer anew.Close()
+	if got, err := io.ReadAll(anew); err != nil || !bytes.Equal(got, second) {
+		t.Errorf("got %d bytes and error %v when all is fetched anew, want the %d bytes that are there", len(got), err, len(second))
+	}
+
+	h.Swap(t, name, first)
+	p.Break(1, faultproxy.Cut(200_000), h.isDownload)
+	_, err := download(t.Context(), src, info, quick(func(artifact.Resume) { h.Swap(t, name, second) }))
+	var sum *artifact.ChecksumError
+	if !errors.As(err, &sum) {
+		t.Errorf("got error %v for bytes of both, want a *artifact.ChecksumError", err)
+	}
+}
+
 func testShortBody(t *testing.T, h Harness) {
 	want := content(10_000, 24)
 	p, src, info := h.via(t, "short-body.tar.gz", want)

@@ -23,6 +23,9 @@ type Harness struct {
 	Publish func(t testing.TB, name string, content []byte)
 	// Remove deletes name and returns when the next Stat sees it.
 	Remove func(t testing.TB, name string)
+	// Swap stores content of the same length in place of what is there so that nothing which the server says of it is
+	// different. Nil: no publisher can do that.
+	Swap func(t testing.TB, name string, content []byte)
 	// Source returns the source for name, made through the kind's New and Repository.Source.
 	Source func(t testing.TB, name string) artifact.Source
 	// AbsentBucket returns a source in a bucket that does not exist. Nil: there are none, or nobody can tell.
@@ -91,6 +94,9 @@ func Run(t *testing.T, h Harness) {
 			test{"ManyStatsOnFewConnections", testManyStatsOnFewConnections},
 		)
 	}
+	if h.Swap != nil {
+		tests = append(tests, test{"CutThenSwapped", testCutThenSwapped})
+	}
 	if h.NoParts {
 		tests = append(tests, test{"NoParts", testNoParts})
 	} else {
@@ -157,6 +163,7 @@ func download(ctx context.Context, src artifact.Source, info artifact.Info, o ar
 	if err != nil {
 		return nil, err
 	}
+	o.Verified = len(sums) > 0
 	r := artifact.NewResumingReader(ctx, src, info, o)
 	defer r.Close()
 	b, err := io.ReadAll(io.TeeReader(r, v))

@@ -26,9 +26,11 @@ func stateOf(resp *nethttp.Response) (state, error) {
 		modified: resp.Header.Get("Last-Modified"),
 		info: artifact.Info{
 			Size: resp.ContentLength, ContentType: resp.Header.Get("Content-Type"),
-			Ranges: strings.EqualFold(resp.Header.Get("Accept-Ranges"), "bytes"),
 		},
 	}
+	// Parts may be put together only if a strong validator says that they belong together (RFC 9110, 15.3.7.3).
+	s.info.Weak = !strong(s.etag)
+	s.info.Ranges = !s.info.Weak && strings.EqualFold(resp.Header.Get("Accept-Ranges"), "bytes")
 	if resp.StatusCode == nethttp.StatusPartialContent {
 		part, _ := contentRange(resp)
 		s.info.Size = part.Size

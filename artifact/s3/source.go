@@ -47,12 +47,14 @@ func (s *source) Stat(ctx context.Context) (artifact.Info, error) {
 	if v := aws.ToString(out.VersionId); v != "" && v != "null" {
 		revision += " " + v
 	}
+	weak := strings.HasPrefix(etag, "W/") // no S3 server's, but that of a proxy which changes what passes
 	info := artifact.Info{
 		Revision:    revision,
+		Weak:        weak,
 		Size:        *out.ContentLength,
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
-		Ranges:      true,
+		Ranges:      !weak,
 	}
 	if sum, parts, ok := parseETag(etag); ok && parts == 0 && s.etagIsOfBytes(out) {
 		info.MD5 = hex.EncodeToString(sum) // whatever the case of the ETag

@@ -59,14 +59,16 @@ func (s *source) head(parent context.Context) (object, error) {
 }
 
 func objectOf(resp *http.Response) (object, error) {
+	weak := strings.HasPrefix(resp.Header.Get("Etag"), "W/") // never Swift's, but that of a proxy which changes what passes
 	o := object{
 		header: resp.Header,
 		static: strings.EqualFold(resp.Header.Get("X-Static-Large-Object"), "true"),
 		info: artifact.Info{
 			Revision:    etagOf(resp),
+			Weak:        weak,
 			Size:        resp.ContentLength,
 			ContentType: resp.Header.Get("Content-Type"),
-			Ranges:      true,
+			Ranges:      !weak,
 		},
 	}
 	if o.info.Revision == "" {
