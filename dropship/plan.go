@@ -141,7 +141,7 @@ func (p *Plan) install(ctx context.Context, u *update, info artifact.Info) error
 		return &StepError{StepStage, err}
 	}
 	p.Staged, p.Fetch = staged, info.Size
-	if err := u.Site.Ready(); err != nil {
+	if err := u.ready(); err != nil {
 		return &StepError{StepStage, err}
 	}
 	if staged {

@@ -28,6 +28,17 @@ type Service struct {
 	Fingerprint string
 }
 
+// ready returns why nothing can be installed, as far as that is known before anything is downloaded.
+func (s *Service) ready() error {
+	if err := s.Site.Ready(); err != nil {
+		return err
+	}
+	if err := s.Before.Ready(hooks.Before); err != nil {
+		return err
+	}
+	return s.After.Ready(hooks.After)
+}
+
 // A Turn says how a service takes its turn among the machines of its group.
 type Turn struct {
 	Locker lock.Locker

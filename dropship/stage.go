@@ -17,7 +17,7 @@ import (
 func (u *update) stage(ctx context.Context, info artifact.Info) (rel install.Release, err error) {
 	defer u.step(StepStage)(&err)
 	source := u.Source.String()
-	if err := u.Site.Ready(); err != nil {
+	if err := u.ready(); err != nil {
 		return install.Release{}, err
 	}
 	switch rel, ok, err := u.staged(info); {

@@ -58,6 +58,21 @@ func (c Chain) Run(ctx context.Context, from int, ev Event, report Report) error
 	return nil
 }
 
+// Ready returns the error of the first step that an update that goes well would run, and fail with, as far as its hook can
+// tell; see [Ready].
+func (c Chain) Ready(phase Phase) error {
+	for i, s := range c {
+		hook, tells := s.Hook.(Ready)
+		if !tells || s.OnError != Abort || !s.When.Fits(StatusUpdate) {
+			continue
+		}
+		if err := hook.Ready(); err != nil {
+			return fmt.Errorf("%s hook %d, %s: %w", phase, i+1, s, err)
+		}
+	}
+	return nil
+}
+
 // Finish runs every step from position from on that fits ev.Status, whatever fails, and returns all the
 // failures of steps with OnError = Abort, joined. It puts a machine back in order: after a failure one
 // hook more that cannot do its part is no reason to leave out the rest. The caller gives it a context of

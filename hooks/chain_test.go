@@ -248,6 +248,39 @@ func TestChainFinish(t *testing.T) {
 	}
 }
 
+// tells is a hook that can tell beforehand.
+type tells struct {
+	fake
+	err error
+}
+
+func (h tells) Ready() error { return h.err }
+
+func TestChainReady(t *testing.T) {
+	t.Parallel()
+	cannot := func(name string, onError hooks.OnError, when hooks.When) hooks.Step {
+		return hooks.Step{Hook: tells{fake{name, ok}, errBroken}, OnError: onError, When: when}
+	}
+	able := hooks.Step{Hook: tells{fake{"able", ok}, nil}, OnError: hooks.Abort, When: hooks.Always}
+	for name, tt := range map[string]struct {
+		chain hooks.Chain
+		want  string
+	}{
+		"empty":           {nil, ""},
+		"cannot tell":     {hooks.Chain{step("runs", broken, hooks.Abort, hooks.Always)}, ""},
+		"able":            {hooks.Chain{able}, ""},
+		"not able":        {hooks.Chain{able, cannot("a", hooks.Abort, hooks.Always), cannot("b", hooks.Abort, hooks.Always)}, "after hook 2, a: broken"},
+		"on success":      {hooks.Chain{cannot("a", hooks.Abort, hooks.Success)}, "after hook 1, a: broken"},
+		"after a failure": {hooks.Chain{cannot("a", hooks.Abort, hooks.Failure)}, ""},
+		"only reported":   {hooks.Chain{cannot("a", hooks.Continue, hooks.Always)}, ""},
+	} {
+		err := tt.chain.Ready(hooks.After)
+		if got := errors.Is(err, errBroken); got != (tt.want != "") || got && err.Error() != tt.want {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
 func TestChainPanic(t *testing.T) {
 	t.Parallel()
 	c := hooks.Chain{

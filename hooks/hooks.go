@@ -63,6 +63,14 @@ type Hook interface {
 	Run(ctx context.Context, ev Event) error
 }
 
+// A Ready hook can tell, before there is anything to install, that it cannot run on this machine. So nothing is
+// downloaded, and nothing stopped, for an update that would fail.
+type Ready interface {
+	Hook
+	// Ready returns why every Run would fail as things are, or nil. It does no I/O beyond looking at this machine.
+	Ready() error
+}
+
 // OnError says what the failure of a step means for the update.
 type OnError string
 

@@ -61,6 +61,11 @@ func (s *Site) stage(id string) (*Stage, error) {
 		d.close()
 		return nil, err
 	}
+	if err := s.probeOwner(folder); err != nil {
+		folder.Close()
+		defer d.close()
+		return nil, errors.Join(err, d.removeAll(d.path(stagePrefix+id)))
+	}
 	disk, err := folder.Open(".")
 	if err != nil {
 		folder.Close()
@@ -89,6 +94,25 @@ func (d *directory) newStage(id string) (*os.Root, error) {
 		return nil, err
 	}
 	return d.root.OpenRoot(name)
+}
+
+// probeOwner makes sure that what is unpacked can be given to its owner, by doing that once: with capabilities, or for a
+// group of our own, it takes no root.
+func (s *Site) probeOwner(folder *os.Root) error {
+	const name = "owner"
+	uid, gid := s.o.Archive.UID, s.o.Archive.GID
+	if uid < 0 && gid < 0 {
+		return nil
+	}
+	f, err := folder.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	err = f.Chown(uid, gid)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("uid %d may not give files to uid %d and gid %d (-1: its own), which owner and group name: run dropship as root, or remove them: %w", os.Geteuid(), uid, gid, err)
+	}
+	return errors.Join(err, f.Close(), folder.Remove(name))
 }
 
 // Unpack fills the stage from r, which it reads to its end. It is called once; after an error the stage is

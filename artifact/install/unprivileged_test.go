@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dropship/dropship/artifact/install"
 )
 
@@ -31,6 +33,27 @@ func TestUnprivilegedChild(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q in it", err, want)
 			}
+		}
+	})
+	t.Run("owner", func(t *testing.T) {
+		o := options(filepath.Join(dir, "owned"))
+		for _, owner := range []struct {
+			uid, gid int
+			allowed  bool
+		}{{-1, -1, true}, {12345, -1, true}, {12345, 12345, true}, {0, -1, false}, {-1, 0, false}} {
+			o.Archive.UID, o.Archive.GID = owner.uid, owner.gid
+			s := install.New(o)
+			st, err := s.Stage("owned")
+			if allowed := owner.allowed || os.Getenv("INSTALL_TEST_CHOWN") != ""; allowed {
+				if err != nil {
+					t.Errorf("%+v: %v", owner, err)
+				} else if err := st.Discard(); err != nil {
+					t.Error(err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), "uid 12345 may not give files to") || !strings.Contains(err.Error(), "run dropship as root, or remove them") {
+				t.Errorf("%+v: got %v, want that it takes root", owner, err)
+			}
+			wantNoLeftovers(t, s)
 		}
 	})
 	o := options(filepath.Join(dir, "app"))
@@ -102,13 +125,17 @@ func TestUnprivileged(t *testing.T) {
 	if err := os.Chmod(child, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), child, "-test.run=^TestUnprivilegedChild$", "-test.v")
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "TMPDIR="+filepath.Join(dir, "tmp"),
-		"INSTALL_TEST_UNPRIVILEGED="+filepath.Join(dir, "work"))
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "PASS: TestUnprivilegedChild/seal") {
-		t.Errorf("as uid 12345: %v\n%s", err, out)
+	run := func(which, last, chown string, capabilities ...uintptr) {
+		cmd := exec.CommandContext(t.Context(), child, "-test.run=^TestUnprivilegedChild$"+which, "-test.v")
+		cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "TMPDIR="+filepath.Join(dir, "tmp"),
+			"INSTALL_TEST_UNPRIVILEGED="+filepath.Join(dir, "work"), "INSTALL_TEST_CHOWN="+chown)
+		cmd.Dir = "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}, AmbientCaps: capabilities}
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "PASS: TestUnprivilegedChild/"+last) {
+			t.Errorf("as uid 12345, with capabilities %v: %v\n%s", capabilities, err, out)
+		}
 	}
+	run("", "seal", "")
+	run("/^owner$", "owner", "yes", unix.CAP_CHOWN)
 }

@@ -33,13 +33,23 @@ func accountOf(name string) (account, error) {
 		return account{name: u.Username, home: u.HomeDir}, nil
 	}
 	if os.Geteuid() != 0 {
-		return account{}, fmt.Errorf("cannot run a command as user %s: only a daemon that runs as root can", name)
+		return account{}, fmt.Errorf("cannot run a command as user %s: the agent runs as uid %d, and only root can become another user: run dropship as root, or remove user", name, os.Geteuid())
 	}
 	credential, err := credentialOf(u)
 	if err != nil {
 		return account{}, fmt.Errorf("cannot run a command as user %s: %w", name, err)
 	}
 	return account{name: u.Username, home: u.HomeDir, credential: credential}, nil
+}
+
+// mayBecome returns why no command can run as that user, as far as that is known before there is one to run: a user that
+// is not there may be made by then.
+func mayBecome(name string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	_, err := accountOf(name)
+	return err
 }
 
 // self is the account of the daemon. systemd gives system services no HOME, so it is looked up.

@@ -17,6 +17,12 @@ func accountOf(name string) (account, error) {
 	return account{}, nil
 }
 
+// mayBecome returns why no command can run as that user.
+func mayBecome(name string) error {
+	_, err := accountOf(name)
+	return err
+}
+
 // environ is the environment of every command, before what the file and the update add: without these, programs
 // on Windows do not start or find nothing.
 func (account) environ() []string {

@@ -32,7 +32,8 @@ type config struct {
 	EnvRange hcl.Range                `hcl:"env,attr_value_range"`
 
 	// User (default the daemon's) is a user's name or id; the command runs as that user, with its
-	// groups, HOME, USER and LOGNAME. It is looked up when the command runs. Needs a daemon that runs as root.
+	// groups, HOME, USER and LOGNAME. It is looked up when the command runs. Another than the daemon's own
+	// needs a daemon that runs as root; else no update begins.
 	User      *string   `hcl:"user"`
 	UserRange hcl.Range `hcl:"user,attr_value_range"`
 }

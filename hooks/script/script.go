@@ -90,11 +90,17 @@ type Hook struct {
 	logger  *slog.Logger
 }
 
-var _ hooks.Hook = (*Hook)(nil)
+var (
+	_ hooks.Hook  = (*Hook)(nil)
+	_ hooks.Ready = (*Hook)(nil)
+)
 
 // String returns "script: " and the first line of the command, or the place of the command in its file
 // where the command is an expression.
 func (h *Hook) String() string { return h.name }
+
+// Ready returns an error if the command is to run as another user, and the daemon does not run as root.
+func (h *Hook) Ready() error { return mayBecome(h.user) }
 
 // Run runs the command once, and returns nil if it exits with 0. The error carries an *exec.ExitError if
 // the command ran, and the end of its output.

@@ -224,11 +224,7 @@ func TestInputIsEmpty(t *testing.T) {
 func TestUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		err := newHook(t, "command = \"true\"\nuser = \"nobody\"").Run(t.Context(), hooks.Event{})
-		if err == nil || !strings.Contains(err.Error(), "only a daemon that runs as root can") {
-			t.Errorf("got %v, want an error that says that it takes root", err)
-		}
-		return
+		t.Skip("only root can become another user")
 	}
 	for _, name := range []string{"nobody", "65534"} {
 		err := newHook(t, `
