@@ -141,6 +141,7 @@ func TestLargeDownloadOverTenCuts(t *testing.T) {
 			o.Attempts = 50 // of those, some end in the very moment that the link is down
 			o.BaseDelay, o.MaxDelay = 50*time.Millisecond, 50*time.Millisecond
 			o.OnResume = func(artifact.Resume) { resumes++ }
+			o.Verified = true // below
 			r := artifact.NewResumingReader(t.Context(), src, info, o)
 			defer r.Close()
 			p.Flap(200*time.Millisecond, 300*time.Millisecond)
