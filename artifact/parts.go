@@ -33,7 +33,6 @@ type parts struct {
 	ended   chan *part // holds those that no longer are
 	whole   int        // parts that have ended well
 	free    [][]byte
-	may     int // be fetched at once, for the sake of other downloads
 
 	speedup
 	until    time.Time // it is to be proven
@@ -60,7 +59,7 @@ func newParts(r *resumingReader, rate float64) *parts {
 	g.length = partLength(rate)
 	// Each fetches a part to come up to speed and another to be measured, or more for as long as is measured.
 	enough := time.Duration(4 * float64(g.length) / (clearly * rate) * float64(time.Second))
-	g.until = time.Now().Add(probeSlack + paceWindow + enough)
+	g.until = time.Now().Add(probeSlack + speedupWindow + enough)
 	return g
 }
 
@@ -137,7 +136,11 @@ func (g *parts) abandon() {
 func (g *parts) end(p *part) {
 	p.done = true
 	g.running--
-	g.may = g.r.connections(max(g.running, 1), g.connections)
+	want := g.connections
+	if g.stopping || g.next == g.r.info.Size {
+		want = g.running
+	}
+	may := g.r.connections(max(g.running, 1), max(want, 1))
 	if p.err != nil {
 		p.before, g.stopping = g.whole, true
 		return
@@ -146,7 +149,7 @@ func (g *parts) end(p *part) {
 	if g.ctx.Err() != nil || g.stopping {
 		return
 	}
-	if g.may < g.connections {
+	if may < g.connections {
 		g.again() // it says nothing about so many
 		return
 	}
@@ -161,10 +164,12 @@ func (g *parts) end(p *part) {
 // ask asks for as many parts as there are to be connections.
 func (g *parts) ask() {
 	for !g.stopping && g.running < g.connections && len(g.queue) < g.connections+spareParts && g.next < g.r.info.Size {
-		if g.may = g.r.connections(max(g.running, 1), g.connections); g.may < 2 {
+		may := g.r.connections(max(g.running, 1), g.connections)
+		if may < 2 {
 			g.stopping, g.taken = true, true
+			return
 		}
-		if g.running >= g.may || g.stopping {
+		if may <= g.running {
 			return
 		}
 		p := &part{offset: g.next, length: min(g.length, g.r.info.Size-g.next)}

@@ -18,6 +18,10 @@ type speedup struct {
 	begun   time.Time
 }
 
+// speedupWindow is how long each number of connections is measured for at least: less than one is, since parts are even
+// and a probe has shown much the same before.
+const speedupWindow = paceWindow / 2
+
 // clearly is how much faster twice the connections must be.
 const clearly = 1.25
 
@@ -38,7 +42,7 @@ func (s *speedup) measure(arrived, left int64) {
 			s.parts, s.from, s.begun = 0, arrived, now
 		}
 		return
-	case s.parts < s.connections || now.Sub(s.begun) < paceWindow:
+	case s.parts < s.connections || now.Sub(s.begun) < speedupWindow:
 		return
 	}
 	rate := float64(arrived-s.from) / now.Sub(s.begun).Seconds()
