@@ -39,7 +39,7 @@ func profile(ctx context.Context, b *bench) ([]row, error) {
 		}
 		fmt.Fprintf(&b.after, "\n### %s\n", p.title)
 		for _, of := range []struct{ what, sample, path string }{
-			{"CPU", "samples", cpu},
+			{"CPU, in samples of 10 ms", "samples", cpu},
 			{"Memory allocated", "alloc_space", heap},
 		} {
 			top, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount=10", "-sample_index="+of.sample, of.path).Output()
