@@ -12,6 +12,7 @@ import (
 type usage struct {
 	wall time.Duration
 	cpu  time.Duration // user and system
+	said string        // on standard output and standard error
 }
 
 // command runs a program to its end. The error of one that fails holds what it printed.
@@ -25,7 +26,7 @@ func command(ctx context.Context, dir, name string, args ...string) (usage, erro
 	if err != nil {
 		return u, fmt.Errorf("%s: %w: %s", cmd, err, bytes.TrimSpace(out.Bytes()))
 	}
-	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	u.cpu, u.said = cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), out.String()
 	return u, nil
 }
 

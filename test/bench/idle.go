@@ -15,9 +15,9 @@ var idle = figure{
 	title: "An idle agent",
 	about: `One agent with 1,000 services of 10 seconds, all up to date: 100 checks a second. A proxy before the server counts
 requests, bytes and connections; processor time and memory are the kernel's count. One sample is an interval; agents for
-the three kinds of repository run side by side, and the alternatives between their samples: what a cron job does that asks with ` + "`curl -I`" + `,
-a process and a connection for each check; and the request alone, as an agent makes them, ten each tenth of a second,
-by a process that does nothing else.`,
+the three kinds of repository run side by side, and the alternatives between their samples: what a cron job does that
+asks with ` + "`curl -I`" + `, a process and a connection for each check; and the request alone, as an agent makes them, ten each
+tenth of a second, by a process that does nothing else.`,
 	run: runIdle,
 }
 
