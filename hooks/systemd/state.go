@@ -57,6 +57,20 @@ func (m *manager) state(ctx context.Context, unit string) (state, error) {
 	return s, nil
 }
 
+// anyActive reports whether any of these units is active.
+func (m *manager) anyActive(ctx context.Context, units []string) (bool, error) {
+	for _, unit := range units {
+		s, err := m.state(ctx, unit)
+		if err != nil {
+			return false, err
+		}
+		if s.isUp() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func newState(unit, service map[string]any) state {
 	s := state{
 		id:          get[string](unit, "Id"),

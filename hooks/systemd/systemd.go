@@ -39,7 +39,8 @@ func (a action) verb() string {
 }
 
 const (
-	// watch is how long a program of which systemd learns nothing is looked at.
+	// watch is how long a program of which systemd learns nothing is looked at, and one that was stopped and that
+	// something else may start.
 	watch = time.Second
 	// look is the pause between two looks at it.
 	look = 50 * time.Millisecond
@@ -145,6 +146,11 @@ func (h *Hook) settle(ctx context.Context, m *manager, before state) (state, err
 		}
 		now.restarted = now.restarts > restarts
 		open := now.hasJob || now.active == "deactivating" || now.isHearsay(h.action) && !now.restarted
+		if h.action == stop && !open && !now.isUp() {
+			if open, err = m.anyActive(ctx, now.triggeredBy); err != nil {
+				return state{}, err
+			}
+		}
 		if !open || time.Now().After(until) {
 			return now, nil
 		}
