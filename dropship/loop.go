@@ -185,9 +185,11 @@ func (l *loop) report(ctx context.Context, r Result, err error) {
 		l.trouble.report(ctx, log, step)
 		return
 	}
+	if r.Outcome == "" { // it was abandoned, which says nothing about the trouble that there is
+		return
+	}
 	l.trouble.over(ctx, log)
 	switch r.Outcome {
-	case "": // abandoned by a stop
 	case Updated:
 		log.InfoContext(ctx, "updated", "hash", r.Hash, "previous_hash", r.PreviousHash, "took", r.Took.Round(time.Millisecond))
 	case Held:

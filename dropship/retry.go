@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/dropship/dropship/lock"
 )
 
 const (
@@ -36,11 +34,7 @@ func (s *Service) Retry(ctx context.Context, m *Machine, by string) ([]Quarantin
 		return nil, &StepError{StepState, err}
 	}
 	known := st.Quarantine
-	entries, err := s.lift(ctx, known, by)
-	var lifted []Quarantined
-	for _, e := range entries {
-		lifted = append(lifted, heard(e))
-	}
+	lifted, err := s.lift(ctx, known, by)
 	if err != nil {
 		return lifted, err
 	}
@@ -80,7 +74,7 @@ func (s *Service) lockToRetry(ctx context.Context, m *Machine) (unlock func(), e
 var ErrNotLifted = errors.New("cannot lift the quarantine of group")
 
 // lift ends the quarantines of the group. What is known only here is put up first: others may know of it, too.
-func (s *Service) lift(ctx context.Context, known []Quarantined, by string) ([]lock.Quarantine, error) {
+func (s *Service) lift(ctx context.Context, known []Quarantined, by string) ([]Quarantined, error) {
 	b := s.board()
 	if b == nil {
 		return nil, nil
@@ -92,9 +86,13 @@ func (s *Service) lift(ctx context.Context, known []Quarantined, by string) ([]l
 			return nil, fmt.Errorf("%w %s: %w", ErrNotLifted, s.Turn.Group, err)
 		}
 	}
-	lifted, err := b.Lift(ctx, s.Turn.Group, s.Name, by)
+	entries, err := b.Lift(ctx, s.Turn.Group, s.Name, by)
 	if err != nil {
 		err = fmt.Errorf("%w %s: %w", ErrNotLifted, s.Turn.Group, err)
+	}
+	var lifted []Quarantined
+	for _, e := range entries {
+		lifted = append(lifted, heard(e))
 	}
 	return lifted, err
 }

@@ -74,21 +74,34 @@ func (a *Agent) Rollback(ctx context.Context, name string, req RollbackRequest) 
 	})
 }
 
-// Retry is Service.Retry, by the running agent, which then checks at once.
+// Retry is Service.Retry, by the running agent, which then checks at once. What waits for its turn, with nothing
+// quarantined on this machine, keeps its place in line: it looks at the group's quarantines again when it has the slot.
 func (a *Agent) Retry(ctx context.Context, name, by string) ([]Quarantined, error) {
 	if a.live.waits(name) {
 		if st, err := a.m.Store.Load(name); err == nil && len(st.Quarantine) == 0 {
-			return nil, nil // there is nothing to be freed, and it keeps its place in line
+			l, err := a.loop(name)
+			if err != nil {
+				return nil, err
+			}
+			freed, err := l.service.lift(ctx, nil, by)
+			if err == nil && len(freed) > 0 {
+				l.retried(ctx, by)
+			}
+			return freed, err
 		}
 	}
 	return askFor(ctx, a, name, func(loopCtx context.Context, l *loop) ([]Quarantined, error) {
 		freed, err := l.service.Retry(loopCtx, l.m, by)
 		if err == nil {
-			l.log.InfoContext(loopCtx, "what failed is tried again, as asked for", "by", by)
-			a.m.emit(Event{Type: Retried, Service: name, By: by})
+			l.retried(loopCtx, by)
 		}
 		return freed, err
 	})
+}
+
+func (l *loop) retried(ctx context.Context, by string) {
+	l.log.InfoContext(ctx, "what failed is tried again, as asked for", "by", by)
+	l.m.emit(Event{Type: Retried, Service: l.service.Name, By: by})
 }
 
 // Pause keeps a service from being updated until Resume, or until p.Until; it outlives the agent. What waits for its turn

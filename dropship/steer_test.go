@@ -164,6 +164,78 @@ func TestAServiceThatWaitsForItsTurnKeepsItsPlace(t *testing.T) {
 	})
 }
 
+// A queueWithBoard is a queue of machines that tell each other what failed.
+type queueWithBoard struct {
+	*queue
+	*board
+}
+
+// What the group knows to have failed is tried again also where a machine waits for its turn, which it keeps.
+func TestRetryOfTheGroupByAMachineThatWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, b := newWorld(t), newBoard()
+		q := w.queues()
+		w.service.Turn.Locker = queueWithBoard{q, b}
+		w.source.publish(pack(t, "1"), "r1")
+		a, _ := w.start(w.service)
+		synctest.Wait()
+		bad := dropship.Quarantined{Hash: md5Hex(pack(t, "1")), Revision: "r1", Host: "web-07", UpdateID: "x", Since: time.Now()}
+		if _, err := b.Quarantine(t.Context(), "web", lock.Quarantine{
+			Service: "web", Hash: bad.Hash, Revision: bad.Revision, Host: bad.Host, UpdateID: bad.UpdateID, Since: bad.Since,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		b.set(func(b *board) { b.err = errors.New("no answer") })
+		if _, err := a.Retry(t.Context(), "web", "ann@web-01"); !errors.Is(err, dropship.ErrNotLifted) {
+			t.Errorf("with a board that is gone: got %v, want ErrNotLifted", err)
+		}
+		b.set(func(b *board) { b.err = nil })
+		freed, err := a.Retry(t.Context(), "web", "ann@web-01")
+		if err != nil || len(freed) != 1 || freed[0].Hash != bad.Hash {
+			t.Errorf("got %+v, %v, want what the group knew", freed, err)
+		}
+		close(q.free)
+		synctest.Wait()
+		w.wantLive("1")
+		if n := q.came.Load(); n != 1 {
+			t.Errorf("it came into line %d times, want once", n)
+		}
+	})
+}
+
+// An attempt that is given up for what a person asks for is no end of what made the attempts before it fail.
+func TestAnAbandonedAttemptEndsNoTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		q := w.queues()
+		w.source.publish(pack(t, "1"), "r1")
+		w.source.set(func(s *source) { s.err = errors.New("connection refused") })
+		a, _ := w.start(w.service)
+		synctest.Wait()
+		w.source.set(func(s *source) { s.err = nil })
+		time.Sleep(2 * time.Minute)
+		st := w.state()
+		st.Quarantine = append(st.Quarantine, dropship.Quarantined{Hash: md5Hex([]byte("bad")), UpdateID: "x"})
+		if err := w.machine.Store.Save(st); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Retry(t.Context(), "web", "ann@web-01"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n, over := q.came.Load(), strings.Count(w.log.String(), "trouble is over"); n != 2 || over != 0 {
+			t.Errorf("it came into line %d times, and its trouble was over %d times; want 2 and none", n, over)
+		}
+		close(q.free)
+		synctest.Wait()
+		if over := strings.Count(w.log.String(), "trouble is over"); over != 1 {
+			t.Errorf("after the update its trouble was over %d times, want once", over)
+		}
+	})
+}
+
 // What a person asks for while hooks run is done when the update is through.
 func TestRollbackWaitsForHooksAndCutsTheHoldShort(t *testing.T) {
 	t.Parallel()
