@@ -44,6 +44,16 @@ func (w *world) queues() *queue {
 	return q
 }
 
+// quarantinesBad has the machine know a hash that failed on it.
+func (w *world) quarantinesBad() {
+	w.t.Helper()
+	st := w.state()
+	st.Quarantine = append(st.Quarantine, dropship.Quarantined{Hash: md5Hex([]byte("bad")), UpdateID: "x"})
+	if err := w.machine.Store.Save(st); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func status(t *testing.T, a *dropship.Agent) dropship.Status {
 	t.Helper()
 	st, ok := a.Status("web")
@@ -150,11 +160,7 @@ func TestAServiceThatWaitsForItsTurnKeepsItsPlace(t *testing.T) {
 		if n := q.came.Load(); n != 1 {
 			t.Errorf("it came into line %d times, want once", n)
 		}
-		st := w.state()
-		st.Quarantine = append(st.Quarantine, dropship.Quarantined{Hash: md5Hex([]byte("bad")), UpdateID: "x"})
-		if err := w.machine.Store.Save(st); err != nil {
-			t.Fatal(err)
-		}
+		w.quarantinesBad()
 		if freed, err := a.Retry(t.Context(), "web", "ann@web-01"); err != nil || len(freed) != 1 {
 			t.Errorf("retry: got %+v, %v, want what was quarantined", freed, err)
 		}
@@ -180,9 +186,9 @@ func TestRetryOfTheGroupByAMachineThatWaits(t *testing.T) {
 		w.source.publish(pack(t, "1"), "r1")
 		a, _ := w.start(w.service)
 		synctest.Wait()
-		bad := dropship.Quarantined{Hash: md5Hex(pack(t, "1")), Revision: "r1", Host: "web-07", UpdateID: "x", Since: time.Now()}
+		hash := md5Hex(pack(t, "1"))
 		if _, err := b.Quarantine(t.Context(), "web", lock.Quarantine{
-			Service: "web", Hash: bad.Hash, Revision: bad.Revision, Host: bad.Host, UpdateID: bad.UpdateID, Since: bad.Since,
+			Service: "web", Hash: hash, Revision: "r1", Host: "web-07", UpdateID: "x", Since: time.Now(),
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +198,7 @@ func TestRetryOfTheGroupByAMachineThatWaits(t *testing.T) {
 		}
 		b.set(func(b *board) { b.err = nil })
 		freed, err := a.Retry(t.Context(), "web", "ann@web-01")
-		if err != nil || len(freed) != 1 || freed[0].Hash != bad.Hash {
+		if err != nil || len(freed) != 1 || freed[0].Hash != hash {
 			t.Errorf("got %+v, %v, want what the group knew", freed, err)
 		}
 		close(q.free)
@@ -216,11 +222,7 @@ func TestAnAbandonedAttemptEndsNoTrouble(t *testing.T) {
 		synctest.Wait()
 		w.source.set(func(s *source) { s.err = nil })
 		time.Sleep(2 * time.Minute)
-		st := w.state()
-		st.Quarantine = append(st.Quarantine, dropship.Quarantined{Hash: md5Hex([]byte("bad")), UpdateID: "x"})
-		if err := w.machine.Store.Save(st); err != nil {
-			t.Fatal(err)
-		}
+		w.quarantinesBad()
 		if _, err := a.Retry(t.Context(), "web", "ann@web-01"); err != nil {
 			t.Fatal(err)
 		}
