@@ -146,8 +146,8 @@ func (dl *download) judge(err error) {
 	}
 }
 
-// atOnce returns how many connections it had at once at the most.
-func (dl *download) atOnce() int {
+// peak returns how many connections it had at once at the most.
+func (dl *download) peak() int {
 	dl.of.mu.Lock()
 	defer dl.of.mu.Unlock()
 	return dl.most

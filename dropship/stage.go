@@ -130,7 +130,7 @@ func (u *update) fill(ctx context.Context, stage *install.Stage, body io.Reader,
 		return install.Release{}, err
 	}
 	u.log.InfoContext(ctx, "staged", "hash", rel.Hash, "entries", stats.Entries, "bytes", stats.Unpacked,
-		"took", time.Since(dl.began).Round(time.Millisecond), "connections", dl.atOnce())
+		"took", time.Since(dl.began).Round(time.Millisecond), "connections", dl.peak())
 	if method := u.Site.Method(); method != "exchange" && u.m.once(u.Name, "method", u.Site.Destination()) {
 		u.log.WarnContext(ctx, "this file system cannot exchange two names in one step: a directory is absent for an instant when it is switched",
 			"destination", u.Site.Destination(), "method", method)
